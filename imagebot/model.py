@@ -1,0 +1,135 @@
+"""The values that flow from gather to plan to apply. They know their own meaning only.
+
+Nothing here reads, writes or decides; every value is immutable and compares by content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from imagebot.errors import Where
+from imagebot.imageref import ImageRef
+
+KeyPath = tuple[str | int, ...]
+"""Where a scalar stands in a YAML document: mapping keys and list indexes from the root."""
+
+Role = Literal["reference", "tag", "digest"]
+"""What a scalar holds: a whole reference, a tag alone, or a digest alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One scalar of a file that holds (a part of) an image reference, as it is now.
+
+    `document` counts from 0 within the file, `text` is the scalar's text without quotes.
+    """
+
+    role: Role
+    document: int
+    keys: KeyPath
+    text: str
+    where: Where
+
+
+@dataclass(frozen=True, slots=True)
+class ImageUse:
+    """One place where a reference is written and decides what runs.
+
+    `image` is the effective reference (kustomize's `newName`, else `name`, with tag and digest);
+    `slots` are the scalars to change when its version changes, `label` is what a person calls
+    the place (`images[0] my-app`, `Deployment/web container web`), `kind` the kind of file.
+    """
+
+    kind: str
+    label: str
+    image: ImageRef
+    slots: tuple[Slot, ...]
+    where: Where
+
+    @property
+    def path(self) -> str:
+        """The file, relative to the root of the git repository, with forward slashes."""
+        return self.where.path
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something that looks relevant and is left alone: a whole file or one place, and why."""
+
+    where: Where
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileScan:
+    """What one file holds. Depends on the file's path and bytes only, so it can be remembered."""
+
+    uses: tuple[ImageUse, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One scalar to change: its place, the text it must hold now, and the text it shall hold."""
+
+    path: str
+    document: int
+    keys: KeyPath
+    old: str
+    new: str
+    where: Where
+
+
+@dataclass(frozen=True, slots=True)
+class ImageDetails:
+    """What a registry says about one image: evidence for policies, and facts for reviewers.
+
+    `digest` is the one a client asking for the tag gets: the index digest of a multi-platform
+    image. `created` is RFC 3339 text as served, empty when unknown. `platforms` are
+    `os/architecture[/variant]`, without attestation entries. `labels` is a short list of
+    allowed OCI annotation keys, values cut to a sane length: data, never instructions.
+    """
+
+    digest: str
+    media_type: str = ""
+    created: str = ""
+    platforms: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One image use that moves to another version, with the reason in words."""
+
+    use: ImageUse
+    environment: str
+    old: ImageRef
+    new: ImageRef
+    why: str
+    size: str = ""
+    details: ImageDetails | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """The new content of one file of a group. `old` and `new` are the whole texts, as bytes."""
+
+    path: str
+    old: bytes
+    new: bytes
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What one pull request changes. `key` is stable and has no version in it."""
+
+    key: str
+    title: str
+    updates: tuple[Update, ...]
+    files: tuple[FileChange, ...] = ()
+    notes: tuple[str, ...] = ()
+    undecided: bool = False

@@ -1,0 +1,1 @@
+"""Container registries and the Docker Engine: tags, digests and facts about images."""
