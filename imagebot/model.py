@@ -5,12 +5,12 @@ Nothing here reads, writes or decides; every value is immutable and compares by 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from imagebot.errors import Where
-from imagebot.imageref import ImageRef
+from imagebot.imageref import ImageRef, Repository
 
 KeyPath = tuple[str | int, ...]
 """Where a scalar stands in a YAML document: mapping keys and list indexes from the root."""
@@ -133,3 +133,71 @@ class Group:
     files: tuple[FileChange, ...] = ()
     notes: tuple[str, ...] = ()
     undecided: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TagAnswer:
+    """What a registry said about one repository: every tag, or why there is no answer."""
+
+    tags: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that was seen. Complete evidence, or the reason why it is missing.
+
+    `scans` and `texts` are keyed by path; `texts` holds at least every file with an image use.
+    `details` and `details_problems` are keyed by (repository, tag).
+    """
+
+    scans: Mapping[str, FileScan] = field(default_factory=dict)
+    texts: Mapping[str, bytes] = field(default_factory=dict)
+    tags: Mapping[Repository, TagAnswer] = field(default_factory=dict)
+    details: Mapping[tuple[Repository, str], ImageDetails] = field(default_factory=dict)
+    details_problems: Mapping[tuple[Repository, str], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wants:
+    """Evidence that a plan still lacks: tag lists, and details of single tags."""
+
+    repositories: tuple[Repository, ...] = ()
+    details: tuple[tuple[Repository, str], ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether anything is wanted."""
+        return bool(self.repositories or self.details)
+
+
+Status = Literal["update", "current", "undecided", "refused", "disabled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided for one image use, and why in words."""
+
+    use: ImageUse
+    environment: str
+    status: Status
+    why: str
+    target: ImageRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would change and why. The same configuration, facts and time give the same plan.
+
+    `undecided` are the keys of groups whose evidence is incomplete: their pull requests are left
+    as they are. `problems` maps a repository that gave no answer to the reason.
+    """
+
+    decisions: tuple[Decision, ...] = ()
+    groups: tuple[Group, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    undecided: frozenset[str] = frozenset()
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    def with_status(self, status: Status) -> Sequence[Decision]:
+        """The decisions of one status, in file order."""
+        return [decision for decision in self.decisions if decision.status == status]
