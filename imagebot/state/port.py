@@ -1,0 +1,76 @@
+"""What the rest of imagebot asks of its memory, without knowing where it is kept.
+
+Importing this costs nothing: the database library is loaded when a state is opened.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+Scan = tuple[str, str]
+"""What is remembered of one file: the id of its git blob, and the scan as text."""
+
+
+class State(ABC):
+    """A memory shared by threads and runs. Every method raises StartError when it is lost.
+
+    `warnings` tells in words what happened to the memory: a damaged file that was moved aside.
+    """
+
+    @staticmethod
+    def open(url: str) -> State:
+        """Open `sqlite:///relative`, `sqlite:////absolute` or `postgresql://host/database`.
+
+        A SQLite file is made with its folder when missing, readable by its owner only. One that
+        is damaged, foreign or stuck is moved aside and begun anew. Raises StartError when the
+        place is out of reach, or was written by a newer imagebot.
+        """
+        from imagebot.state.sql import open_state
+
+        return open_state(url)
+
+    @property
+    @abstractmethod
+    def warnings(self) -> Sequence[str]:
+        """What went wrong with the memory so far, in words."""
+
+    @abstractmethod
+    def recall_scans(self, repo_key: str, version: int) -> dict[str, Scan]:
+        """The scans of one repo by path; none when another version of the scanner wrote them."""
+
+    @abstractmethod
+    def remember_scans(self, repo_key: str, version: int, rows: Mapping[str, Scan]) -> None:
+        """Replace every scan of one repo, at once or not at all."""
+
+    @abstractmethod
+    def until(self, host: str) -> float:
+        """Epoch seconds before which the host must not be asked; 0.0 when it may be."""
+
+    @abstractmethod
+    def defer(self, host: str, until: float) -> None:
+        """Leave a host alone until then (epoch seconds). An earlier time never shortens it."""
+
+    @abstractmethod
+    def pull_number(self, repo_key: str, branch: str) -> int | None:
+        """The number of the pull request last known for a branch."""
+
+    @abstractmethod
+    def remember_pull(self, repo_key: str, branch: str, number: int) -> None:
+        """Remember the pull request of a branch."""
+
+    @abstractmethod
+    def first_seen(self, repository: str, tags: Sequence[str], now: float) -> dict[str, float]:
+        """When each tag was first passed to this method (epoch seconds); new ones are seen now."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of every connection. The state cannot be used afterwards."""
+
+    def __enter__(self) -> Self:
+        """Use the state in a `with` block, which closes it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

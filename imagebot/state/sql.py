@@ -1,0 +1,288 @@
+"""The state in a SQL database: SQLite in a file by default, PostgreSQL by URL.
+
+Knows tables, transactions and how a broken file is begun anew. It refuses to know what the
+remembered texts mean.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Executable, Table, create_engine, delete, event, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.schema import CreateTable, DropTable
+
+from imagebot.errors import StartError
+from imagebot.state import file, tables
+from imagebot.state.port import Scan, State
+
+BUSY_SECONDS = 10.0
+"""How long a writer waits for another one. A write takes well under a second."""
+
+SQLITE_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+T = TypeVar("T")
+
+
+class SqlState(State):
+    """A state in one SQL database. Threads share its connection pool."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self._warnings: list[str] = []
+        self._mending = threading.Lock()
+        self._engine = self._connect()
+        try:
+            self._prepare_tables()
+        except _Busy as error:
+            self._begin_anew(self._engine, error.__cause__ or error)
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What went wrong with the memory so far, in words."""
+        return tuple(self._warnings)
+
+    def recall_scans(self, repo_key: str, version: int) -> dict[str, Scan]:
+        """The scans of one repo by path, when this version of the scanner wrote them."""
+        scans = tables.scans.c
+        query = select(scans.path, scans.blob_sha, scans.payload).where(
+            scans.repo_key == repo_key, scans.version == version
+        )
+        rows = self._run(lambda connection: connection.execute(query).all())
+        return {path: (blob_sha, payload) for path, blob_sha, payload in rows}
+
+    def remember_scans(self, repo_key: str, version: int, rows: Mapping[str, Scan]) -> None:
+        """Replace every scan of one repo, at once or not at all.
+
+        A path that is no Unicode text (git allows any bytes) is left out: it is scanned again.
+        """
+        new = [
+            {
+                "repo_key": repo_key,
+                "version": version,
+                "path": path,
+                "blob_sha": sha,
+                "payload": payload,
+            }
+            for path, (sha, payload) in rows.items()
+            if _is_text(path) and _is_text(payload)
+        ]
+
+        insert = self._insert(tables.scans)
+        insert = insert.on_conflict_do_update(
+            index_elements=["repo_key", "path"],
+            set_={name: insert.excluded[name] for name in ("version", "blob_sha", "payload")},
+        )
+
+        def replace(connection: Connection) -> None:
+            connection.execute(delete(tables.scans).where(tables.scans.c.repo_key == repo_key))
+            if new:
+                connection.execute(insert, new)
+
+        self._run(replace)
+
+    def until(self, host: str) -> float:
+        """Epoch seconds before which the host must not be asked; 0.0 when it may be."""
+        query = select(tables.deferrals.c.until).where(tables.deferrals.c.host == host)
+        found = self._run(lambda connection: connection.execute(query).scalar())
+        return 0.0 if found is None else float(found)
+
+    def defer(self, host: str, until: float) -> None:
+        """Leave a host alone until then (epoch seconds). An earlier time never shortens it."""
+        statement = self._insert(tables.deferrals)
+        statement = statement.on_conflict_do_update(
+            index_elements=["host"],
+            set_={"until": statement.excluded.until},
+            where=statement.excluded.until > tables.deferrals.c.until,
+        )
+        self._write(statement, {"host": host, "until": until})
+
+    def pull_number(self, repo_key: str, branch: str) -> int | None:
+        """The number of the pull request last known for a branch."""
+        pulls = tables.pulls.c
+        query = select(pulls.number).where(pulls.repo_key == repo_key, pulls.branch == branch)
+        return self._run(lambda connection: connection.execute(query).scalar())
+
+    def remember_pull(self, repo_key: str, branch: str, number: int) -> None:
+        """Remember the pull request of a branch."""
+        statement = self._insert(tables.pulls)
+        statement = statement.on_conflict_do_update(
+            index_elements=["repo_key", "branch"], set_={"number": statement.excluded.number}
+        )
+        self._write(statement, {"repo_key": repo_key, "branch": branch, "number": number})
+
+    def first_seen(self, repository: str, tags: Sequence[str], now: float) -> dict[str, float]:
+        """When each tag was first passed here. A time, once given, never changes."""
+        known = self._sightings(repository)
+        new = [
+            {"repository": repository, "tag": tag, "at": now}
+            for tag in dict.fromkeys(tags)
+            if tag not in known
+        ]
+        if new:
+            self._write(self._insert(tables.sightings).on_conflict_do_nothing(), *new)
+            known = self._sightings(repository)
+        return {tag: known[tag] for tag in tags}
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._engine.dispose()
+
+    def _sightings(self, repository: str) -> dict[str, float]:
+        seen = tables.sightings.c
+        query = select(seen.tag, seen.at).where(seen.repository == repository)
+        rows = self._run(lambda connection: connection.execute(query).all())
+        return {tag: float(at) for tag, at in rows}
+
+    def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """An insert that can say what happens to a row whose key exists already."""
+        return sqlite.insert(table) if self._is_file else postgresql.insert(table)
+
+    def _write(self, statement: Executable, *rows: Mapping[str, Any]) -> None:
+        self._run(lambda connection: connection.execute(statement, rows))
+
+    @property
+    def _is_file(self) -> bool:
+        return self._url.get_backend_name() == "sqlite"
+
+    def _connect(self) -> Engine:
+        if not self._is_file:
+            return create_engine(self._url, pool_pre_ping=True)
+        warning = file.prepare(Path(self._url.database or ""))
+        if warning:
+            self._warnings.append(warning)
+        engine = create_engine(self._url, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _configure_sqlite)
+        return engine
+
+    def _prepare_tables(self) -> None:
+        """Make what is missing; throw away what is older, refuse what is newer."""
+        version = self._run(self._create_tables)
+        if version > tables.SCHEMA_VERSION:
+            raise StartError(
+                f"state {self._url.render_as_string()} was written by a newer imagebot "
+                f"(schema {version}, this one knows {tables.SCHEMA_VERSION})",
+                hint="run that version, or give this one another state URL",
+            )
+        if version < tables.SCHEMA_VERSION:
+            self._run(_drop_tables)
+            self._run(self._create_tables)
+
+    def _create_tables(self, connection: Connection) -> int:
+        for table in tables.metadata.sorted_tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
+        about = {"name": "schema", "number": tables.SCHEMA_VERSION}
+        connection.execute(self._insert(tables.about).on_conflict_do_nothing(), about)
+        query = select(tables.about.c.number).where(tables.about.c.name == "schema")
+        return int(connection.execute(query).scalar_one())
+
+    def _run(self, work: Callable[[Connection], T]) -> T:
+        """Do the work in one transaction; mend a damaged file and do it again, once."""
+        engine = self._engine
+        try:
+            with engine.begin() as connection:
+                return work(connection)
+        except SQLAlchemyError as error:
+            if not _is_damage(error):
+                raise self._lost(error) from error
+            self._begin_anew(engine, error)
+        try:
+            with self._engine.begin() as connection:
+                return work(connection)
+        except SQLAlchemyError as error:
+            raise self._lost(error) from error
+
+    def _begin_anew(self, engine: Engine, error: BaseException) -> None:
+        """Move the file aside and start with an empty one, unless another thread just did."""
+        with self._mending:
+            if self._engine is not engine:
+                return
+            engine.dispose()
+            path = Path(self._url.database or "")
+            try:
+                aside = file.move_aside(path)
+            except OSError as refused:
+                raise self._lost(refused) from error
+            self._warnings.append(
+                f"state file {path}: {_cause(error)}; moved to {aside.name}, begun anew"
+            )
+            fresh = self._connect()
+            with fresh.begin() as connection:
+                self._create_tables(connection)
+            self._engine = fresh
+
+    def _lost(self, error: Exception) -> StartError:
+        """The same failure in words, without statements, parameters or a password."""
+        kind = _Busy if _sqlite_code(error) == sqlite3.SQLITE_BUSY else StartError
+        return kind(
+            f"state {self._url.render_as_string()}: {_cause(error)}",
+            hint="check the disk or the database; the state is a cache and may be deleted",
+        )
+
+
+class _Busy(StartError):
+    """Somebody holds the file for longer than any write takes."""
+
+
+def open_state(url: str) -> SqlState:
+    """Open the state at a URL. Raises StartError."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise StartError("the state URL is no URL", hint="sqlite:///imagebot.db") from error
+    backend = parsed.get_backend_name()
+    if backend not in {"sqlite", "postgresql"}:
+        raise StartError(f"state URL: {backend!r} is not supported", hint="sqlite or postgresql")
+    if backend == "sqlite" and parsed.database in {None, "", ":memory:"}:
+        raise StartError(
+            "state URL: SQLite needs a file", hint="sqlite:////var/lib/imagebot/state.db"
+        )
+    try:
+        return SqlState(parsed)
+    except (ModuleNotFoundError, NoSuchModuleError) as error:
+        raise StartError(
+            f"state {parsed.render_as_string()}: its database driver is not installed",
+            hint="pip install 'psycopg[binary]' and write postgresql+psycopg://",
+        ) from error
+
+
+def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    """WAL lets readers read while one writes; a lost last write after a power cut is no harm."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _drop_tables(connection: Connection) -> None:
+    for table in tables.metadata.sorted_tables:
+        connection.execute(DropTable(table, if_exists=True))
+
+
+def _is_damage(error: SQLAlchemyError) -> bool:
+    """Whether the file is no (whole) database. Tables that are gone went with the file."""
+    code = _sqlite_code(error)
+    gone = code == sqlite3.SQLITE_ERROR and "no such table" in str(_cause(error))
+    return gone or code in SQLITE_DAMAGE
+
+
+def _cause(error: BaseException) -> object:
+    """What the database said, without SQLAlchemy's copy of statement and parameters."""
+    return error.orig if isinstance(error, DBAPIError) else error
+
+
+def _sqlite_code(error: Exception) -> int:
+    """SQLite's primary result code, or 0."""
+    return int(getattr(_cause(error), "sqlite_errorcode", 0)) & 0xFF
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
