@@ -170,7 +170,8 @@ class Wants:
         return bool(self.repositories or self.details)
 
 
-Status = Literal["update", "current", "undecided", "refused", "disabled"]
+Status = Literal["update", "current", "undecided", "unordered", "refused", "disabled"]
+"""`undecided`: evidence is missing this time. `unordered`: no policy can order these tags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,3 +202,44 @@ class Plan:
     def with_status(self, status: Status) -> Sequence[Decision]:
         """The decisions of one status, in file order."""
         return [decision for decision in self.decisions if decision.status == status]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one group in one cycle: what was done, where it can be seen, and why.
+
+    `action` is one word of the pull request life (created, updated, unchanged, closed, held,
+    skipped, failed); `failed` says that somebody has to look.
+    """
+
+    key: str
+    title: str
+    branch: str
+    action: str
+    reason: str
+    number: int = 0
+    url: str = ""
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """One repository after one cycle. `problem` is set when the cycle could not be finished."""
+
+    repository: str
+    base: str = ""
+    base_sha: str = ""
+    plan: Plan = field(default_factory=Plan)
+    outcomes: tuple[Outcome, ...] = ()
+    problem: str = ""
+    busy: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether any part of this cycle failed: an undecided image, a refusal, an outcome."""
+        return bool(
+            self.problem
+            or self.plan.undecided
+            or self.plan.with_status("refused")
+            or any(outcome.failed for outcome in self.outcomes)
+        )

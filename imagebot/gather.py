@@ -1,0 +1,210 @@
+"""Sees everything a plan needs: files of a repository, tags and details from registries.
+
+Knows how to ask in parallel and how to report what failed; it decides nothing. One peer that
+fails costs the image uses that need it, never the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from imagebot.config import Config, is_in_paths
+from imagebot.errors import ImagebotError, Where
+from imagebot.imageref import Repository
+from imagebot.manifests.memory import dump, load
+from imagebot.manifests.scan import SCANNER_VERSION, is_candidate, scan_file
+from imagebot.model import Facts, FileScan, ImageDetails, Skipped, TagAnswer
+from imagebot.plan import wants
+from imagebot.registry.port import Registry
+
+WORKERS = 16
+ROUNDS = 8
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a repository. `blob` names its content, empty when nothing names it.
+
+    `refusal` says why it must not be read or written, such as a symbolic link.
+    """
+
+    path: str
+    blob: str = ""
+    refusal: str = ""
+
+
+class View(Protocol):
+    """A repository at one moment: a commit of a mirror, or a folder."""
+
+    def entries(self) -> Iterable[Entry]:
+        """Every file, by path."""
+        ...
+
+    def read(self, entries: Sequence[Entry]) -> Mapping[str, bytes]:
+        """The bytes of these files by path; a file that cannot be read is left out."""
+        ...
+
+
+class Memory(Protocol):
+    """Remembers what files held, by path and blob. Losing it costs time only."""
+
+    def recall_scans(self, repo_key: str, version: int) -> Mapping[str, tuple[str, str]]:
+        """Path -> (blob, payload) of the last cycle with this version of the scanner."""
+        ...
+
+    def remember_scans(
+        self, repo_key: str, version: int, rows: Mapping[str, tuple[str, str]]
+    ) -> None:
+        """Replace what is remembered of one repository."""
+        ...
+
+
+class Progress(Protocol):
+    """Told how far the asking has come."""
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """`done` of `total` answers for `what` are in."""
+        ...
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+    del what, done, total
+
+
+def scan_repository(
+    view: View, config: Config, memory: Memory | None = None, repo_key: str = ""
+) -> dict[str, FileScan]:
+    """Scan every candidate file under the configured paths, remembered blobs unread.
+
+    Returns a scan for each file that holds a use or something skipped.
+    """
+    known = memory.recall_scans(repo_key, SCANNER_VERSION) if memory else {}
+    scans: dict[str, FileScan] = {}
+    rows: dict[str, tuple[str, str]] = {}
+    unread: list[Entry] = []
+    for entry in view.entries():
+        if not (is_candidate(entry.path) and is_in_paths(config, entry.path)):
+            continue
+        if entry.refusal:
+            scans[entry.path] = FileScan(skipped=(Skipped(Where(entry.path), entry.refusal),))
+            continue
+        remembered = known.get(entry.path)
+        if remembered and entry.blob and remembered[0] == entry.blob:
+            rows[entry.path] = remembered
+            if remembered[1]:
+                scans[entry.path] = load(remembered[1])
+        else:
+            unread.append(entry)
+    for entry, scan in _scan_unread(view, unread):
+        rows[entry.path] = (entry.blob, dump(scan))
+        if scan.uses or scan.skipped:
+            scans[entry.path] = scan
+    if memory and rows != known:
+        memory.remember_scans(repo_key, SCANNER_VERSION, rows)
+    return scans
+
+
+def _scan_unread(view: View, unread: Sequence[Entry]) -> Iterable[tuple[Entry, FileScan]]:
+    batch = 2000
+    for start in range(0, len(unread), batch):
+        part = unread[start : start + batch]
+        texts = view.read(part)
+        for entry in part:
+            text = texts.get(entry.path)
+            if text is None:
+                where = Where(entry.path)
+                yield entry, FileScan(skipped=(Skipped(where, "cannot be read, or too large"),))
+            else:
+                yield entry, scan_file(entry.path, text)
+
+
+def read_texts(view: View, scans: Mapping[str, FileScan]) -> dict[str, bytes]:
+    """The bytes of every file that holds an image use."""
+    entries = [entry for entry in view.entries() if entry.path in scans and not entry.refusal]
+    return dict(view.read([entry for entry in entries if scans[entry.path].uses]))
+
+
+def gather(
+    config: Config,
+    facts: Facts,
+    registry: Registry,
+    now: datetime,
+    *,
+    describe: bool = False,
+    progress: Progress = silent,
+) -> Facts:
+    """Ask the registries for whatever the plan still wants, until it wants nothing more.
+
+    `facts` holds the scans. A failed answer becomes a problem in the result, never an exception.
+    """
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="gather") as pool:
+        for _ in range(ROUNDS):
+            wanted = wants(config, facts, now, describe=describe)
+            if not wanted:
+                return facts
+            tags = _ask(pool, wanted.repositories, registry.tags, "tag lists", progress)
+            details = _ask(
+                pool,
+                wanted.details,
+                lambda key: registry.details(*key),
+                "image details",
+                progress,
+            )
+            facts = _with_answers(facts, tags, details)
+    raise ImagebotError("the plan keeps asking for evidence it was given")
+
+
+def _with_answers(
+    facts: Facts,
+    tags: Mapping[Repository, tuple[str, ...] | ImagebotError],
+    details: Mapping[tuple[Repository, str], ImageDetails | ImagebotError],
+) -> Facts:
+    """The facts with new answers added; an error becomes the reason why evidence is missing."""
+    return replace(
+        facts,
+        tags={**facts.tags, **{repository: _tags(answer) for repository, answer in tags.items()}},
+        details={
+            **facts.details,
+            **{key: got for key, got in details.items() if isinstance(got, ImageDetails)},
+        },
+        details_problems={
+            **facts.details_problems,
+            **{key: str(got) for key, got in details.items() if isinstance(got, ImagebotError)},
+        },
+    )
+
+
+def _tags(answer: tuple[str, ...] | ImagebotError) -> TagAnswer:
+    if isinstance(answer, ImagebotError):
+        return TagAnswer(problem=str(answer))
+    return TagAnswer(tags=answer)
+
+
+def _ask(
+    pool: ThreadPoolExecutor,
+    keys: Sequence[Key],
+    question: Callable[[Key], Value],
+    what: str,
+    progress: Progress,
+) -> dict[Key, Value | ImagebotError]:
+    """Ask one question for every key at once; an answer is a value or the error it raised."""
+    answers: dict[Key, Value | ImagebotError] = {}
+
+    def ask(key: Key) -> Value | ImagebotError:
+        try:
+            return question(key)
+        except ImagebotError as error:
+            return error
+
+    for key, answer in zip(keys, pool.map(ask, keys), strict=True):
+        answers[key] = answer
+        progress(what, len(answers), len(keys))
+    return answers

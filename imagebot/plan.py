@@ -1,0 +1,241 @@
+"""From configuration and facts to a plan: which images move where, and what that writes.
+
+Pure: no network, clock, disk or randomness. The same input gives the same plan, byte for byte.
+It asks for evidence it lacks (`wants`) instead of fetching it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from imagebot.config import Config, ImageSettings, environment_of, settings_for
+from imagebot.errors import EditRefused
+from imagebot.imageref import Repository
+from imagebot.manifests.rewrite import edits_for
+from imagebot.model import (
+    Decision,
+    Edit,
+    Facts,
+    FileChange,
+    Group,
+    ImageDetails,
+    ImageUse,
+    Plan,
+    Skipped,
+    Update,
+    Wants,
+)
+from imagebot.policy import Selection, select
+from imagebot.pulls.group import group_key, group_updates
+from imagebot.yamltree.splice import splice
+
+
+def wants(config: Config, facts: Facts, now: datetime, *, describe: bool = False) -> Wants:
+    """The evidence that a decision still lacks; falsy when the plan can be made.
+
+    `describe` also asks for the details of every tag that would be written: facts for the people
+    who review it, and proof that the registry can serve it.
+    """
+    return _Deciding(config, facts, now, describe=describe).run().wants()
+
+
+def plan(config: Config, facts: Facts, now: datetime) -> Plan:
+    """Decide every image use, group the updates, and write the new texts."""
+    deciding = _Deciding(config, facts, now).run()
+    decisions = deciding.decisions
+    refused: dict[ImageUse, str] = {}
+    groups: list[Group] = []
+    for group in group_updates(deciding.updates(), named=config.groups):
+        filled, problems = _fill(group, facts.texts)
+        refused.update(problems)
+        if filled.files:
+            groups.append(filled)
+    decisions = [_with_refusal(decision, refused) for decision in decisions]
+    undecided = frozenset(
+        group_key(decision.use.image.repository, decision.environment, config.groups)
+        for decision in decisions
+        if decision.status == "undecided"
+    )
+    return Plan(
+        decisions=tuple(decisions),
+        groups=tuple(replace(group, undecided=group.key in undecided) for group in groups),
+        skipped=_skipped(facts),
+        undecided=undecided,
+        problems={
+            str(repository): answer.problem
+            for repository, answer in sorted(facts.tags.items())
+            if answer.problem
+        },
+    )
+
+
+def selection_for(
+    repository: Repository, settings: ImageSettings, facts: Facts, current: str, now: datetime
+) -> Selection:
+    """The policy's choice among the tags that were seen, for a use that runs `current`."""
+    evidence = {
+        tag: details for (owner, tag), details in facts.details.items() if owner == repository
+    }
+    return select(
+        settings.policy,
+        facts.tags[repository].tags,
+        current=current or None,
+        tag_filter=settings.tag_filter,
+        allow_downgrade=settings.allow_downgrade,
+        evidence=evidence,
+        now=now,
+    )
+
+
+@dataclass
+class _Deciding:
+    """One pass over every image use. Equal questions are asked once."""
+
+    config: Config
+    facts: Facts
+    now: datetime
+    describe: bool = False
+    decisions: list[Decision] = field(default_factory=list)
+    _sizes: dict[ImageUse, str] = field(default_factory=dict)
+    _repositories: dict[Repository, None] = field(default_factory=dict)
+    _details: dict[tuple[Repository, str], None] = field(default_factory=dict)
+    _settings: dict[Repository, ImageSettings] = field(default_factory=dict)
+    _selections: dict[tuple[Repository, str], Selection] = field(default_factory=dict)
+
+    def run(self) -> _Deciding:
+        for path in sorted(self.facts.scans):
+            environment = environment_of(self.config, path)
+            for use in self.facts.scans[path].uses:
+                self.decisions.append(self._decide(use, environment))
+        return self
+
+    def wants(self) -> Wants:
+        return Wants(tuple(self._repositories), tuple(self._details))
+
+    def updates(self) -> list[Update]:
+        return [
+            Update(
+                use=decision.use,
+                environment=decision.environment,
+                old=decision.use.image,
+                new=decision.target,
+                why=decision.why,
+                size=self._sizes.get(decision.use, ""),
+                details=self._details_of(decision),
+            )
+            for decision in self.decisions
+            if decision.status == "update" and decision.target is not None
+        ]
+
+    def _details_of(self, decision: Decision) -> ImageDetails | None:
+        target = decision.target
+        return self.facts.details.get((target.repository, target.tag)) if target else None
+
+    def _decide(self, use: ImageUse, environment: str) -> Decision:
+        repository = use.image.repository
+        if repository not in self._settings:
+            self._settings[repository] = settings_for(self.config, repository)
+        settings = self._settings[repository]
+        if not settings.enabled:
+            return Decision(use, environment, "disabled", "switched off in the configuration")
+        answer = self.facts.tags.get(repository)
+        if answer is None:
+            self._repositories[repository] = None
+            return Decision(use, environment, "undecided", "its tags were not read yet")
+        if answer.problem:
+            return Decision(use, environment, "undecided", answer.problem)
+        selection = self._select(repository, settings, use.image.tag)
+        return self._judge(use, environment, selection)
+
+    def _select(self, repository: Repository, settings: ImageSettings, current: str) -> Selection:
+        key = (repository, current)
+        if key not in self._selections:
+            self._selections[key] = selection_for(
+                repository, settings, self.facts, current, self.now
+            )
+        return self._selections[key]
+
+    def _judge(self, use: ImageUse, environment: str, selection: Selection) -> Decision:
+        repository = use.image.repository
+        missing = self._missing(repository, selection.wants)
+        if missing:
+            return Decision(use, environment, "undecided", missing)
+        if selection.chosen is None:
+            return Decision(use, environment, "unordered", selection.error or selection.why)
+        digest = ""
+        moves = selection.chosen != use.image.tag
+        if use.image.digest and (moves or not use.image.tag):
+            missing = self._missing(repository, (selection.chosen,))
+            if missing:
+                return Decision(use, environment, "undecided", missing)
+            digest = self.facts.details[repository, selection.chosen].digest
+        target = use.image.with_version(
+            selection.chosen if use.image.tag else "", digest or use.image.digest
+        )
+        if target == use.image:
+            return Decision(use, environment, "current", selection.why)
+        if self.describe or (repository, selection.chosen) in self.facts.details_problems:
+            missing = self._missing(repository, (selection.chosen,))
+            if missing:
+                return Decision(use, environment, "undecided", missing)
+        self._sizes[use] = selection.size
+        return Decision(use, environment, "update", selection.why, target)
+
+    def _missing(self, repository: Repository, tags: Sequence[str]) -> str:
+        """Why the details of these tags are not there, noting those still to be asked for."""
+        reason = ""
+        for tag in tags:
+            key = (repository, tag)
+            if key in self.facts.details:
+                continue
+            problem = self.facts.details_problems.get(key)
+            if problem is None:
+                self._details[key] = None
+            reason = reason or problem or f"the details of {tag} were not read yet"
+        return reason
+
+
+def _fill(group: Group, texts: Mapping[str, bytes]) -> tuple[Group, dict[ImageUse, str]]:
+    """Write a group's new texts. A file that cannot be edited safely leaves the group.
+
+    The second value maps each refused image use to the reason.
+    """
+    by_path: dict[str, list[Update]] = {}
+    for update in group.updates:
+        by_path.setdefault(update.use.path, []).append(update)
+    files: list[FileChange] = []
+    kept: list[Update] = []
+    refused: dict[ImageUse, str] = {}
+    for path, updates in by_path.items():
+        try:
+            files.append(_rewrite(path, texts[path], updates))
+        except EditRefused as error:
+            refused.update({update.use: error.message for update in updates})
+        else:
+            kept.extend(updates)
+    notes = tuple(
+        f"{path}: {refused[updates[0].use]}"
+        for path, updates in by_path.items()
+        if updates[0].use in refused
+    )
+    filled = replace(group, updates=tuple(kept), files=tuple(files), notes=group.notes + notes)
+    return filled, refused
+
+
+def _rewrite(path: str, text: bytes, updates: Sequence[Update]) -> FileChange:
+    edits: dict[Edit, None] = {}
+    for update in updates:
+        edits.update(dict.fromkeys(edits_for(update.use, update.new.tag, update.new.digest)))
+    ordered = tuple(edits)
+    return FileChange(path, text, splice(path, text, ordered), ordered)
+
+
+def _with_refusal(decision: Decision, refused: Mapping[ImageUse, str]) -> Decision:
+    reason = refused.get(decision.use)
+    return replace(decision, status="refused", why=reason, target=None) if reason else decision
+
+
+def _skipped(facts: Facts) -> tuple[Skipped, ...]:
+    return tuple(skip for path in sorted(facts.scans) for skip in facts.scans[path].skipped)

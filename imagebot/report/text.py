@@ -1,0 +1,148 @@
+"""Plans, scans and cycles for a terminal. Tables go to stdout; colour obeys NO_COLOR.
+
+Everything that came from a registry or a file is printed as text, never as markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from imagebot.model import Cycle, Decision, FileScan, Plan, Skipped
+from imagebot.report.diff import unified
+
+ACTION_STYLES = {
+    "created": "green",
+    "updated": "yellow",
+    "closed": "magenta",
+    "failed": "red",
+    "held": "red",
+}
+
+
+def console() -> Console:
+    """Standard output as a console: wide enough for a pipe, plain where colour is unwanted."""
+    made = Console(highlight=False, soft_wrap=False)
+    if not made.is_terminal:
+        made = Console(highlight=False, soft_wrap=False, width=max(made.width, 160))
+    return made
+
+
+def print_scan(out: Console, scans: Mapping[str, FileScan]) -> None:
+    """Every image use with its place, then what was skipped and why."""
+    uses = [use for path in sorted(scans) for use in scans[path].uses]
+    rows = [(str(use.where), use.label, str(use.image)) for use in uses]
+    _table(out, ("place", "use", "image"), rows)
+    _print_skipped(out, [skip for path in sorted(scans) for skip in scans[path].skipped])
+    out.print(f"{len(uses)} image uses in {len({use.path for use in uses})} files")
+
+
+def print_plan(out: Console, plan: Plan, *, diffs: bool = True) -> None:
+    """The table of what would change, why the rest does not, then the diffs."""
+    updates = plan.with_status("update")
+    if updates:
+        _table(
+            out,
+            ("environment", "place", "from", "to", "why"),
+            [
+                (
+                    decision.environment or "-",
+                    str(decision.use.where),
+                    str(decision.use.image),
+                    _version(decision),
+                    decision.why,
+                )
+                for decision in updates
+            ],
+        )
+    for status, heading in (
+        ("undecided", "undecided this time (evidence is missing)"),
+        ("refused", "refused (cannot be edited safely)"),
+        ("unordered", "not followed (no policy orders these tags)"),
+    ):
+        _print_decisions(out, heading, plan.with_status(status))  # type: ignore[arg-type]
+    _print_skipped(out, plan.skipped)
+    if diffs:
+        print_diffs(out, plan)
+    current = len(plan.with_status("current"))
+    out.print(
+        f"{len(updates)} to change in {len(plan.groups)} pull requests, {current} current, "
+        f"{len(plan.with_status('undecided'))} undecided"
+    )
+
+
+def print_diffs(out: Console, plan: Plan) -> None:
+    """Every group's unified diff under its title."""
+    for group in plan.groups:
+        out.print()
+        out.print(Text(group.title, style="bold"))
+        text = "".join(unified(change) for change in group.files)
+        if out.is_terminal and not out.no_color:
+            out.print(Syntax(text, "diff", background_color="default", word_wrap=False))
+        else:
+            out.file.write(text)
+    if plan.groups:
+        out.print()
+
+
+def print_cycle(out: Console, cycle: Cycle) -> None:
+    """What was done for each group, then what needs somebody's eyes."""
+    out.print(Text(f"{cycle.repository} ({cycle.base or 'default branch'})", style="bold"))
+    if cycle.busy:
+        out.print("  another run holds this repository; nothing was done")
+        return
+    for outcome in cycle.outcomes:
+        line = Text("  ")
+        line.append(f"{outcome.action:<10}", style=ACTION_STYLES.get(outcome.action, "dim"))
+        line.append(f"{'#' + str(outcome.number) if outcome.number else '-':<6}")
+        line.append(outcome.title or outcome.branch)
+        out.print(line)
+        out.print(Text(f"{'':18}{outcome.reason}", style="dim"))
+        if outcome.url:
+            out.print(Text(f"{'':18}{outcome.url}", style="dim"))
+    _print_decisions(
+        out, "undecided this time (evidence is missing)", cycle.plan.with_status("undecided")
+    )
+    _print_decisions(out, "refused", cycle.plan.with_status("refused"))
+    if cycle.problem:
+        out.print(Text(f"  failed: {cycle.problem}", style="red"))
+    if not cycle.outcomes and not cycle.failed:
+        out.print("  nothing to change")
+
+
+def _version(decision: Decision) -> str:
+    target = decision.target
+    if target is None:
+        return ""
+    return f"{target.tag}@{target.digest[:19]}…" if target.digest else target.tag
+
+
+def _print_decisions(out: Console, heading: str, decisions: Sequence[Decision]) -> None:
+    if not decisions:
+        return
+    out.print(Text(heading, style="bold"))
+    for decision in decisions:
+        out.print(Text(f"  {decision.use.where}  {decision.use.image}: {decision.why}"))
+
+
+def _print_skipped(out: Console, skipped: Iterable[Skipped]) -> None:
+    rows = [Text(f"  {skip.where}: {skip.reason}") for skip in skipped]
+    if rows:
+        out.print(Text("skipped", style="bold"))
+    for row in rows:
+        out.print(row)
+
+
+def _table(out: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    if not rows:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    out.print(table)
