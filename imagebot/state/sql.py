@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -189,14 +190,20 @@ class SqlState(State):
             with engine.begin() as connection:
                 return work(connection)
         except SQLAlchemyError as error:
-            if not _is_damage(error):
+            if _is_damage(error):
+                self._begin_anew(engine, error)
+            elif not self._was_replaced(engine):
                 raise self._lost(error) from error
-            self._begin_anew(engine, error)
         try:
             with self._engine.begin() as connection:
                 return work(connection)
         except SQLAlchemyError as error:
             raise self._lost(error) from error
+
+    def _was_replaced(self, engine: Engine) -> bool:
+        """Whether another thread began the file anew, which explains any error on the old one."""
+        with self._mending:
+            return self._engine is not engine
 
     def _begin_anew(self, engine: Engine, error: BaseException) -> None:
         """Move the file aside and start with an empty one, unless another thread just did."""
@@ -213,8 +220,11 @@ class SqlState(State):
                 f"state file {path}: {_cause(error)}; moved to {aside.name}, begun anew"
             )
             fresh = self._connect()
-            with fresh.begin() as connection:
-                self._create_tables(connection)
+            try:
+                with fresh.begin() as connection:
+                    self._create_tables(connection)
+            except SQLAlchemyError as again:
+                raise self._lost(again) from again
             self._engine = fresh
 
     def _lost(self, error: Exception) -> StartError:
@@ -253,8 +263,13 @@ def open_state(url: str) -> SqlState:
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    """WAL lets readers read while one writes; a lost last write after a power cut is no harm."""
-    connection.execute("PRAGMA journal_mode=WAL")
+    """WAL lets readers read while one writes; a lost last write after a power cut is no harm.
+
+    The switch to WAL stays in the file. SQLite does not wait for it when somebody else is using
+    the new file at that moment: then that one switches, or the next to connect.
+    """
+    with suppress(sqlite3.OperationalError):
+        connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
