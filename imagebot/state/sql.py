@@ -32,17 +32,17 @@ T = TypeVar("T")
 
 
 class SqlState(State):
-    """A state in one SQL database. Threads share its connection pool."""
+    """A state in one SQL database. Threads take turns."""
 
     def __init__(self, url: URL) -> None:
         self._url = url
         self._warnings: list[str] = []
-        self._mending = threading.Lock()
+        self._turn = threading.Lock()
         self._engine = self._connect()
         try:
             self._prepare_tables()
         except _Busy as error:
-            self._begin_anew(self._engine, error.__cause__ or error)
+            self._begin_anew(error.__cause__ or error, self._create_tables)
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -184,48 +184,37 @@ class SqlState(State):
         return int(connection.execute(query).scalar_one())
 
     def _run(self, work: Callable[[Connection], T]) -> T:
-        """Do the work in one transaction; mend a damaged file and do it again, once."""
-        engine = self._engine
-        try:
-            with engine.begin() as connection:
-                return work(connection)
-        except SQLAlchemyError as error:
-            if _is_damage(error):
-                self._begin_anew(engine, error)
-            elif not self._was_replaced(engine):
-                raise self._lost(error) from error
-        try:
-            with self._engine.begin() as connection:
-                return work(connection)
-        except SQLAlchemyError as error:
-            raise self._lost(error) from error
+        """Do the work in one transaction; mend a damaged file and do it again, once.
 
-    def _was_replaced(self, engine: Engine) -> bool:
-        """Whether another thread began the file anew, which explains any error on the old one."""
-        with self._mending:
-            return self._engine is not engine
-
-    def _begin_anew(self, engine: Engine, error: BaseException) -> None:
-        """Move the file aside and start with an empty one, unless another thread just did."""
-        with self._mending:
-            if self._engine is not engine:
-                return
-            engine.dispose()
-            path = Path(self._url.database or "")
+        One thread at a time: SQLite has one writer anyway, and a file must not be moved aside
+        under a connection that is in use.
+        """
+        with self._turn:
             try:
-                aside = file.move_aside(path)
-            except OSError as refused:
-                raise self._lost(refused) from error
+                return self._transact(work)
+            except SQLAlchemyError as error:
+                if not _is_damage(error):
+                    raise self._lost(error) from error
+                return self._begin_anew(error, work)
+
+    def _transact(self, work: Callable[[Connection], T]) -> T:
+        with self._engine.begin() as connection:
+            return work(connection)
+
+    def _begin_anew(self, error: BaseException, work: Callable[[Connection], T]) -> T:
+        """Move the file aside, start with an empty one, and do the work there."""
+        path = Path(self._url.database or "")
+        self._engine.dispose()
+        try:
+            aside = file.move_aside(path)
             self._warnings.append(
                 f"state file {path}: {_cause(error)}; moved to {aside.name}, begun anew"
             )
-            fresh = self._connect()
-            try:
-                with fresh.begin() as connection:
-                    self._create_tables(connection)
-            except SQLAlchemyError as again:
-                raise self._lost(again) from again
-            self._engine = fresh
+            self._engine = self._connect()
+            self._transact(self._create_tables)
+            return self._transact(work)
+        except (OSError, SQLAlchemyError) as again:
+            raise self._lost(again) from again
 
     def _lost(self, error: Exception) -> StartError:
         """The same failure in words, without statements, parameters or a password."""
