@@ -1,0 +1,303 @@
+"""The life of a pull request: from what is seen and what is wanted to one action.
+
+Knows the rules of docs/pull-requests.md. It refuses to know time, forges and git; everything it
+needs to remember it reads from the branch and from the request's own marker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from imagebot.forge.port import PullRequest
+from imagebot.pulls.actions import (
+    Action,
+    Close,
+    Create,
+    DeleteBranch,
+    Hold,
+    Nothing,
+    PushAndCreate,
+    PushAndUpdate,
+    Skip,
+    UpdateText,
+)
+from imagebot.pulls.markdown import code
+from imagebot.pulls.marker import BOT, MAX_HISTORY, MAX_KEY, Marker, decode
+
+HOLD_LABELS = frozenset({"imagebot-hold", "stop-updating"})
+EDITED, RETARGETED, OBSOLETE = "edited", "retargeted", "obsolete"
+_SHORT_SHA = 12
+
+
+@dataclass(frozen=True, slots=True)
+class BranchFacts:
+    """The remote branch of a group.
+
+    `own`: the tip is the bot's commit, untouched (`message.is_own`). `fingerprint`: from its
+    trailer. `behind`: the base branch has moved since. `conflicts`: a file it changes differs
+    between its parent and the base branch. `merged`: nothing would be lost without it, because
+    the tip is an ancestor of the base branch, or base has the same content in each of its files.
+    """
+
+    sha: str
+    own: bool
+    fingerprint: str = ""
+    behind: bool = False
+    conflicts: bool = False
+    merged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What forge and git show for one key.
+
+    `pulls` are the requests from `head` in any state, to `base` or elsewhere; others are ignored.
+    `base_sha` is empty when the base branch is gone. `undecided`: evidence is missing for this
+    group in this run. `obsolete` may say why nothing is wanted any more.
+    """
+
+    key: str
+    head: str
+    base: str
+    base_sha: str
+    branch: BranchFacts | None = None
+    pulls: tuple[PullRequest, ...] = ()
+    undecided: bool = False
+    obsolete: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What a group wants.
+
+    `version` names the wanted versions in words, `text` is a digest of what the body says.
+    """
+
+    fingerprint: str
+    title: str
+    version: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DecidePolicy:
+    """Limits on new requests: at most `limit` open ones (0: any number), inside of the schedule.
+
+    `open_requests` counts the bot's open requests in this git repository, all keys together.
+    """
+
+    limit: int = 0
+    open_requests: int = 0
+    window_open: bool = True
+
+
+def decide(observed: Observed, desired: Desired | None, policy: DecidePolicy) -> Action:
+    """The one next step for a key. `desired` is None when nothing is left to change.
+
+    Deciding again after the step either settles or gives the next one; three steps are enough.
+    """
+    opened = _open(observed)
+    if stop := _untouchable(observed, opened) or _irregular(observed, opened):
+        return stop
+    pull = opened[0] if opened else None
+    if desired is None:
+        return _retire(observed, pull)
+    if observed.branch is not None and not _disposable(observed.branch):
+        return _hold_edited(observed, pull)
+    if pull is None:
+        return _open_new(observed, desired, policy)
+    return _refresh(observed, desired, pull)
+
+
+def _untouchable(observed: Observed, opened: list[PullRequest]) -> Action | None:
+    """Reasons to leave branch and request exactly as they are."""
+    if observed.undecided:
+        return Skip("evidence is missing in this run: branch and request stay as they are")
+    if not observed.base_sha:
+        return Skip(f"the base branch {observed.base!r} does not exist")
+    frozen = next((pull for pull in opened if HOLD_LABELS & set(pull.labels)), None)
+    return Hold("a label freezes the request", frozen.number) if frozen else None
+
+
+def _irregular(observed: Observed, opened: list[PullRequest]) -> Action | None:
+    """More than one open request, or one that a person pointed at another branch."""
+    ours = [pull for pull in opened if pull.base == observed.base]
+    if len(ours) > 1:
+        return _close_duplicate(observed, kept=ours[0], extra=ours[-1])
+    elsewhere = next((pull for pull in opened if pull.base != observed.base), None)
+    return _hold_retargeted(observed, elsewhere) if elsewhere else None
+
+
+def _open(observed: Observed) -> list[PullRequest]:
+    mine = (p for p in observed.pulls if p.head == observed.head and p.state == "open")
+    return sorted(mine, key=lambda pull: pull.number)
+
+
+def _disposable(branch: BranchFacts) -> bool:
+    """Whether replacing or deleting the branch loses nothing that a person made."""
+    return branch.own or branch.merged
+
+
+def _marker(observed: Observed, pull: PullRequest) -> Marker | None:
+    """The request's marker, unless it was made for another key and copied here."""
+    marker = decode(pull.body)
+    return marker if marker is not None and marker.key == observed.key[:MAX_KEY] else None
+
+
+def _memory(observed: Observed, pull: PullRequest) -> Marker:
+    return _marker(observed, pull) or Marker(observed.key[:MAX_KEY])
+
+
+def _close_duplicate(observed: Observed, kept: PullRequest, extra: PullRequest) -> Action:
+    marker = replace(_memory(observed, extra), closed_by=BOT)
+    reason = f"a duplicate of #{kept.number}: one key has one request"
+    return Close(reason, extra.number, marker, delete_branch=False, lease="")
+
+
+def _hold(observed: Observed, pull: PullRequest, code_word: str, reason: str, comment: str) -> Hold:
+    """Stop, and say so in the request unless its marker remembers that it was said."""
+    marker = _memory(observed, pull)
+    if code_word in marker.told:
+        return Hold(reason, pull.number)
+    told = replace(marker, told=(*marker.told, code_word))
+    return Hold(reason, pull.number, comment, told)
+
+
+def _hold_retargeted(observed: Observed, pull: PullRequest) -> Action:
+    comment = (
+        f"The target branch of this request was changed from {code(observed.base)} to "
+        f"{code(pull.base)}, so imagebot leaves it to you. Change it back, and imagebot "
+        "goes on."
+    )
+    return _hold(observed, pull, RETARGETED, "its target branch was changed by a person", comment)
+
+
+def _hold_edited(observed: Observed, pull: PullRequest | None) -> Action:
+    reason = "the branch holds commits of other people"
+    if pull is None:
+        return Hold(f"{reason} and has no open request; delete it to start anew")
+    comment = (
+        "This branch now holds a commit that is not imagebot's, so imagebot stops here and never "
+        "overwrites it. To hand the request back, delete the branch: the next run starts anew."
+    )
+    return _hold(observed, pull, EDITED, reason, comment)
+
+
+def _retire(observed: Observed, pull: PullRequest | None) -> Action:
+    """Nothing is wanted any more: close and clean up what is the bot's, leave what is not."""
+    branch = observed.branch
+    why = observed.obsolete or "nothing is left to change"
+    reason = f"{why} (seen at {observed.base} {observed.base_sha[:_SHORT_SHA]})"
+    loose = branch is None or _disposable(branch)
+    if pull is None:
+        if branch is not None and loose:
+            return DeleteBranch(reason, branch.sha)
+        return Nothing(reason if branch is None else "the branch holds commits of other people")
+    marker = _memory(observed, pull)
+    if marker.closed_by:
+        return Hold("a person opened it again after imagebot had closed it", pull.number)
+    if loose:
+        lease = branch.sha if branch else ""
+        closed = replace(marker, closed_by=BOT)
+        return Close(reason, pull.number, closed, delete_branch=branch is not None, lease=lease)
+    comment = (
+        "imagebot has nothing left to change here, but the branch holds a commit that is not its "
+        "own. The request stays open for you to merge or to close."
+    )
+    return _hold(observed, pull, OBSOLETE, f"{reason}, but people committed to it", comment)
+
+
+def _open_new(observed: Observed, desired: Desired, policy: DecidePolicy) -> Action:
+    if refused := _refusal(observed, desired):
+        return Skip(f"#{refused.number} with the same change was closed without a merge")
+    if not policy.window_open:
+        return Skip("outside of the schedule for new requests")
+    if policy.limit and policy.open_requests >= policy.limit:
+        return Skip(f"{policy.open_requests} requests are open, the limit is {policy.limit}")
+    branch = observed.branch
+    marker = _next_marker(Marker(observed.key[:MAX_KEY]), desired, desired.title)
+    if branch is not None and not _outdated(branch, desired):
+        adopted = replace(marker, commit=branch.sha)
+        reason = "the branch is ready and has no request"
+        return Create(reason, desired.title, adopted, branch.sha)
+    lease = branch.sha if branch else ""
+    return PushAndCreate("a change is wanted and has no request", desired.title, marker, lease)
+
+
+def _refusal(observed: Observed, desired: Desired) -> PullRequest | None:
+    """The request by which a person refused this very change; the latest with it decides."""
+    done = [p for p in observed.pulls if p.head == observed.head and p.state != "open"]
+    latest = max(
+        (p for p in done if _asked_for(observed, p, desired)),
+        key=lambda pull: pull.number,
+        default=None,
+    )
+    if latest is None or latest.state == "merged":
+        return None
+    marker = _marker(observed, latest)
+    handed_back = marker is not None and bool({EDITED, OBSOLETE} & set(marker.told))
+    return None if handed_back or (marker and marker.closed_by) else latest
+
+
+def _asked_for(observed: Observed, pull: PullRequest, desired: Desired) -> bool:
+    """Whether a past request wanted the same. Its title and tip speak when the marker is lost."""
+    marker = _marker(observed, pull)
+    if marker is not None and marker.fingerprint:
+        return marker.fingerprint == desired.fingerprint
+    tip = observed.branch
+    same_tip = tip is not None and tip.own and tip.sha == pull.head_sha
+    same_wish = tip is not None and tip.fingerprint == desired.fingerprint
+    names_it = desired.version != "" and desired.version in desired.title
+    return (names_it and pull.title == desired.title) or (same_tip and same_wish)
+
+
+def _refresh(observed: Observed, desired: Desired, pull: PullRequest) -> Action:
+    """An open request on a branch that is the bot's: bring branch and text up to date."""
+    branch = observed.branch
+    old = _marker(observed, pull)
+    memory = _memory(observed, pull)
+    renamed = memory.title not in ("", pull.title)
+    title = None if renamed or pull.title == desired.title else desired.title
+    marker = _next_marker(memory, desired, memory.title if renamed else desired.title)
+    if branch is None or _outdated(branch, desired):
+        lease = branch.sha if branch else ""
+        return PushAndUpdate(_why_push(branch, desired), pull.number, title, marker, lease)
+    marker = replace(marker, commit=branch.sha)
+    if title is None and marker == old:
+        moved = ", though the base branch has moved elsewhere" if branch.behind else ""
+        return Nothing(f"#{pull.number} is up to date{moved}")
+    return UpdateText("title or body are out of date", pull.number, title, marker, branch.sha)
+
+
+def _outdated(branch: BranchFacts, desired: Desired) -> bool:
+    return (
+        not branch.own
+        or branch.merged
+        or branch.conflicts
+        or branch.fingerprint != desired.fingerprint
+    )
+
+
+def _why_push(branch: BranchFacts | None, desired: Desired) -> str:
+    if branch is None:
+        return "the branch was deleted: start anew"
+    if branch.fingerprint != desired.fingerprint:
+        return "another version is wanted"
+    return "the base branch changed the same files: rebuild on it"
+
+
+def _next_marker(old: Marker, desired: Desired, title: str) -> Marker:
+    """What to remember from now on; a version that gives way goes into the history."""
+    history = [entry for entry in old.history if entry != desired.version]
+    if old.version and old.version != desired.version:
+        history.append(old.version)
+    return replace(
+        old,
+        fingerprint=desired.fingerprint,
+        title=title,
+        text=desired.text,
+        version=desired.version,
+        closed_by="",
+        told=(),
+        history=tuple(history[-MAX_HISTORY:]),
+    )
