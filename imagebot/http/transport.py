@@ -239,5 +239,5 @@ def _causes(error: BaseException) -> list[BaseException]:
         item = queue.pop(0)
         if isinstance(item, BaseException) and item not in found:
             found.append(item)
-            queue += [getattr(item, "reason", None), item.__cause__, item.__context__, *item.args]
+            queue += [getattr(item, "reason", None), item.__cause__, *item.args]
     return found
