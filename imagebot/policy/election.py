@@ -1,0 +1,197 @@
+"""The election: candidates through filter, policy and the rule against downgrades, to one tag.
+
+Knows the rules that hold for every policy: signatures never run, ties have one answer, nothing
+goes back unless allowed. Refuses to know any policy's order, and where tags come from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from imagebot.imageref import is_tag
+from imagebot.model import ImageDetails
+from imagebot.policy.base import (
+    Key,
+    Order,
+    Policy,
+    Selection,
+    Situation,
+    UndecidedError,
+    quoted,
+)
+from imagebot.policy.filters import Filtered, TagFilter
+
+SIGNATURE = "a signature, attestation or SBOM, not an image"
+
+_SIGNATURE = re.compile(r"sha256-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?")
+_NO_EVIDENCE: Mapping[str, ImageDetails] = MappingProxyType({})
+
+
+def select(
+    policy: Policy,
+    tags: Sequence[str],
+    *,
+    current: str | None,
+    tag_filter: TagFilter | None = None,
+    allow_downgrade: bool = False,
+    evidence: Mapping[str, ImageDetails] = _NO_EVIDENCE,
+    now: float | None = None,
+) -> Selection:
+    """Choose the tag that `policy` wants of a complete list of tags. Never raises for a tag.
+
+    `current` is the running tag, if any. `evidence` gives the details known so far, by tag;
+    `now` (seconds since 1970, UTC) is the ceiling of creation times. The outcome depends on the
+    set of tags, never on their order: equals rank by the bytes of their names, last first, and
+    a running tag that equals the best stays.
+    """
+    listed = dict.fromkeys(tags)
+    filtered = _filtered(listed, tag_filter)
+    text = current if current is None or tag_filter is None else tag_filter.text(current)
+    situation = Situation(current, text, current in listed, evidence, now)
+    wants = policy.wants(tuple(filtered.texts), situation)
+    if wants and policy.waits:
+        return Selection(
+            None,
+            dropped=filtered.dropped,
+            wants=wants,
+            why=f"{policy} cannot decide before the details of {len(wants)} tags are known",
+        )
+    try:
+        order = policy.order(situation)
+    except UndecidedError as undecided:
+        return Selection(None, dropped=filtered.dropped, error=str(undecided), why=str(undecided))
+    ballot = _ranked(filtered, order)
+    running = _running(order, situation)
+    if running is not None and not allow_downgrade:
+        _drop_older(ballot, order, running, current)
+    return _outcome(policy, ballot, order, situation, running)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ballot:
+    """The ranked candidates, best first, with their keys and texts; and who was dropped."""
+
+    names: list[str]
+    keys: dict[str, Key]
+    texts: dict[str, str]
+    dropped: dict[str, str]
+
+
+def _filtered(listed: Iterable[str], tag_filter: TagFilter | None) -> Filtered:
+    signatures = {
+        tag: SIGNATURE for tag in listed if tag.startswith("sha256-") and _SIGNATURE.fullmatch(tag)
+    }
+    images = [tag for tag in listed if tag not in signatures] if signatures else listed
+    if tag_filter is None:
+        return Filtered({tag: tag for tag in images}, signatures)
+    filtered = tag_filter.apply(images)
+    return Filtered(filtered.texts, signatures | filtered.dropped)
+
+
+def _ranked(filtered: Filtered, order: Order) -> _Ballot:
+    rank = order.rank
+    keys: dict[str, Key] = {}
+    dropped = filtered.dropped
+    for tag, text in filtered.texts.items():
+        place = rank(text, tag)
+        if isinstance(place, str):
+            dropped[tag] = place
+        else:
+            keys[tag] = place
+    names = sorted(keys, reverse=True)
+    # The second sort is stable, reversed or not: equals keep the order of the first.
+    names.sort(key=keys.__getitem__, reverse=not order.descending)
+    return _Ballot(names, keys, filtered.texts, dropped)
+
+
+def _running(order: Order, situation: Situation) -> Key | None:
+    """The running tag's place, if it has one."""
+    if situation.current is None or situation.text is None:
+        return None
+    place = order.place(situation.text, situation.current)
+    return None if isinstance(place, str) else place
+
+
+def _drop_older(ballot: _Ballot, order: Order, running: Key, current: str | None) -> None:
+    """Take off the tail of the ballot: what ranks behind the running tag."""
+    names, keys = ballot.names, ballot.keys
+    if order.descending:
+        kept = sum(1 for name in names if not running < keys[name])
+    else:
+        kept = sum(1 for name in names if not keys[name] < running)
+    reason = f"older than the running {shown(current)}"
+    for name in names[kept:]:
+        ballot.dropped[name] = reason
+    del names[kept:]
+
+
+def _outcome(
+    policy: Policy, ballot: _Ballot, order: Order, situation: Situation, running: Key | None
+) -> Selection:
+    names, dropped, current = ballot.names, ballot.dropped, situation.current
+    if not names and not (running is not None and ballot.keys):
+        error = _nobody(policy, ballot)
+        return Selection(None, dropped=dropped, error=error, why=error)
+    if not names:
+        why = f"every tag that {policy} admits is older than the running {shown(current)}"
+        return Selection(current, dropped=dropped, why=why)
+    best = names[0]
+    if current is not None and (best == current or running == ballot.keys[best]):
+        best = current
+        why = f"the running {shown(current)} is {order.said}"
+    else:
+        why = f"{shown(best)} is {order.said}" + _beside(situation, running)
+    why += _ties(ballot, best)
+    return Selection(
+        best,
+        tuple(names),
+        dropped,
+        why,
+        wants=policy.wants(tuple(names), situation),
+        size=_size(policy, ballot, situation, best),
+    )
+
+
+def _size(policy: Policy, ballot: _Ballot, situation: Situation, best: str) -> str:
+    if situation.text is None:
+        return ""
+    return policy.step(situation.text, ballot.texts.get(best, best))
+
+
+def _beside(situation: Situation, running: Key | None) -> str:
+    """What a reader must know of a running tag that could not be compared."""
+    if situation.current is None or running is not None:
+        return ""
+    return f"; the running {shown(situation.current)} has no place in that order"
+
+
+def _ties(ballot: _Ballot, best: str) -> str:
+    """Name the candidates that equal the winner: none of them is lost silently."""
+    key = ballot.keys.get(best)
+    equals: list[str] = []
+    for name in ballot.names:
+        if ballot.keys[name] != (ballot.keys[ballot.names[0]] if key is None else key):
+            break
+        if name != best:
+            equals.append(name)
+    if not equals:
+        return ""
+    more = f" and {len(equals) - 3} more" if len(equals) > 3 else ""  # noqa: PLR2004  # names shown
+    names = ", ".join(shown(name) for name in equals[:3])
+    return f"; {names}{more} equal{'s' if len(equals) == 1 else ''} it"
+
+
+def _nobody(policy: Policy, ballot: _Ballot) -> str:
+    if not ballot.texts and not ballot.dropped:
+        return "the list of tags is empty"
+    if not ballot.texts:
+        return "no tag passes the filter"
+    return f"no tag satisfies the policy {policy}"
+
+
+def shown(tag: str | None) -> str:
+    """A tag for a sentence: as it is when it is a tag, quoted and escaped when it is not."""
+    return tag if tag is not None and is_tag(tag) else quoted(tag or "")

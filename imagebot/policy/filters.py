@@ -1,0 +1,188 @@
+"""Tag filters: RE2 patterns that allow and deny, and a template that extracts what to compare.
+
+Knows patterns and captures. Refuses to know policies, and any pattern language but RE2: its
+time is linear in the text, whoever wrote the pattern.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from imagebot.errors import PolicyError
+from imagebot.policy.expand import Piece, compile_template
+
+MAX_PATTERN = 2_000
+_SET_MEMORY = 64 << 20
+_NO_LOOKAROUND = "RE2 has no lookahead or lookbehind: use tags.deny for what must not match"
+_NO_BACKREFERENCE = "RE2 has no backreferences; \\d, \\w, \\s and \\b are fine"
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One compiled RE2 pattern: an unanchored search over the UTF-8 bytes of a tag."""
+
+    text: str
+    compiled: Any = field(repr=False, compare=False)
+
+    @property
+    def names(self) -> dict[str, int]:
+        """Its named groups and their numbers."""
+        return dict(self.compiled.groupindex)
+
+    @property
+    def groups(self) -> int:
+        """How many groups it has."""
+        return int(self.compiled.groups)
+
+    def captures(self, text: str) -> tuple[str, ...] | None:
+        """The whole match and each group (empty where it took no part); None without a match."""
+        match = self.compiled.search(_encoded(text))
+        if match is None:
+            return None
+        found = (match.group(), *match.groups(default=b""))
+        return tuple(part.decode("utf-8", "surrogatepass") for part in found)
+
+
+def compile_pattern(text: str) -> Pattern:
+    """Compile an RE2 pattern. Raises PolicyError with a hint at what RE2 lacks."""
+    import re2  # a C++ extension: paid for by those who filter
+
+    if len(text) > MAX_PATTERN:
+        raise PolicyError(f"pattern {text[:40]!r}... is over {MAX_PATTERN} characters")
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return Pattern(text, re2.compile(text, options))
+    except re2.error as error:
+        problem = error.args[0] if error.args else ""
+        said = problem.decode("utf-8", "replace") if isinstance(problem, bytes) else str(problem)
+        raise PolicyError(f"pattern {text!r}: {said}", hint=_hint(said)) from None
+    except UnicodeEncodeError:
+        raise PolicyError(f"pattern {text!r} is no Unicode text") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """What a filter leaves: each tag with the text to compare, and each other with its reason."""
+
+    texts: dict[str, str]
+    dropped: dict[str, str]
+
+
+class TagFilter:
+    """Allow patterns (any may match), deny patterns (none may), and what a policy is to read."""
+
+    def __init__(self, allow: Sequence[str], deny: Sequence[str], extract: str) -> None:
+        """Compile. Raises PolicyError. See `compile_filter`."""
+        self.extract = extract
+        self._allow = tuple(compile_pattern(pattern) for pattern in allow)
+        self._deny = tuple(compile_pattern(pattern) for pattern in deny)
+        if extract and not self._allow:
+            raise PolicyError(
+                f"extract {extract!r} has no pattern to take groups from",
+                hint="give an allow pattern with groups, such as '^v(?P<version>.*)$'",
+            )
+        self._allow_set = _PatternSet(self._allow)
+        self._deny_set = _PatternSet(self._deny)
+        self._templates = tuple(
+            compile_template(extract, pattern.names, pattern.groups) for pattern in self._allow
+        )
+        self._refused = f"matches no allow pattern: {' '.join(p.text for p in self._allow)}"
+        self._denied = tuple(f"matches the deny pattern {p.text}" for p in self._deny)
+
+    def __repr__(self) -> str:
+        """Its patterns and template, as they were written."""
+        allow = [pattern.text for pattern in self._allow]
+        deny = [pattern.text for pattern in self._deny]
+        return f"TagFilter(allow={allow}, deny={deny}, extract={self.extract!r})"
+
+    def apply(self, tags: Iterable[str]) -> Filtered:
+        """Filter a list of tags. Deny is looked at first, as it is the stronger word."""
+        texts: dict[str, str] = {}
+        dropped: dict[str, str] = {}
+        allow, deny = self._allow_set, self._deny_set
+        for tag in tags:
+            encoded = _encoded(tag)
+            if deny and (hit := deny.first(encoded)) is not None:
+                dropped[tag] = self._denied[hit]
+            elif not allow:
+                texts[tag] = tag
+            elif (hit := allow.first(encoded)) is None:
+                dropped[tag] = self._refused
+            else:
+                texts[tag] = self._extracted(tag, hit) if self.extract else tag
+        return Filtered(texts, dropped)
+
+    def text(self, tag: str) -> str | None:
+        """What a policy reads of one tag: its extract, None where no allow pattern matches.
+
+        Without an extract every tag, allowed or not, reads as itself.
+        """
+        if not self.extract:
+            return tag
+        hit = self._allow_set.first(_encoded(tag))
+        return None if hit is None else self._extracted(tag, hit)
+
+    def _extracted(self, tag: str, hit: int) -> str:
+        captures = self._allow[hit].captures(tag) or ("",)
+        return "".join(_expanded(piece, captures) for piece in self._templates[hit])
+
+
+class _PatternSet:
+    """Several patterns matched in one call. False when there is none."""
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self._size = len(patterns)
+        if not patterns:
+            return
+        import re2  # a C++ extension: paid for by those who filter
+
+        options = re2.Options()
+        options.log_errors = False
+        # A set gives up silently when its automaton outgrows its memory, where a single pattern
+        # would take a slower road; the larger budget is out of reach for patterns of MAX_PATTERN.
+        options.max_mem = _SET_MEMORY
+        self._set = re2.Set.SearchSet(options)
+        for pattern in patterns:
+            self._set.Add(pattern.text)
+        self._set.Compile()
+
+    def __bool__(self) -> bool:
+        return self._size > 0
+
+    def first(self, encoded: bytes) -> int | None:
+        """The first pattern, by position, that matches."""
+        hits = self._set.Match(encoded)
+        return min(hits) if hits else None
+
+
+def compile_filter(
+    allow: Sequence[str] = (), deny: Sequence[str] = (), extract: str = ""
+) -> TagFilter:
+    """Compile a filter. Raises PolicyError.
+
+    A tag passes when any `allow` pattern is found in it (all pass when there is none) and no
+    `deny` pattern is. Patterns are searched for: anchor them with ^ and $. `extract` is a
+    template of the groups of the first allow pattern that matches: what the policy compares.
+    """
+    return TagFilter(allow, deny, extract)
+
+
+def _expanded(piece: Piece, captures: tuple[str, ...]) -> str:
+    if isinstance(piece, int):
+        return captures[piece]
+    return piece or ""
+
+
+def _encoded(tag: str) -> bytes:
+    return tag.encode("utf-8", "surrogatepass")
+
+
+def _hint(said: str) -> str:
+    if "perl operator" in said:
+        return _NO_LOOKAROUND
+    if "escape sequence" in said:
+        return _NO_BACKREFERENCE
+    return "patterns are RE2: https://github.com/google/re2/wiki/Syntax"
