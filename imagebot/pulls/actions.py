@@ -90,7 +90,10 @@ class UpdateText:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Store the marker and close in one request, comment the reason, then delete the branch."""
+    """Comment the reason, then store the marker and close in one call, then delete the branch.
+
+    `lease` is the sha that the branch must have to be deleted.
+    """
 
     reason: str
     number: int

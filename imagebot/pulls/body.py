@@ -18,7 +18,7 @@ from imagebot.pulls.decide import Desired
 from imagebot.pulls.group import version_summary
 from imagebot.pulls.layout import Section, fit
 from imagebot.pulls.markdown import code, cut, plain_title, prose
-from imagebot.pulls.marker import Marker, around, block, encode, merge_body
+from imagebot.pulls.marker import MAX_TITLE, Marker, around, block, encode, merge_body
 from imagebot.pulls.message import group_fingerprint
 from imagebot.pulls.table import (
     changes_of,
@@ -55,7 +55,7 @@ def desired_state(group: Group, context: Context) -> Desired:
     """What `decide` needs to know of a group whose files are filled in."""
     return Desired(
         fingerprint=group_fingerprint(group),
-        title=plain_title(group.title, context.limits.title),
+        title=plain_title(group.title, min(context.limits.title, MAX_TITLE)),
         version=version_summary(group.updates),
         text=text_digest(group, context),
     )
