@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -20,36 +20,13 @@ from imagebot.manifests.scan import SCANNER_VERSION, is_candidate, scan_file
 from imagebot.model import Facts, FileScan, ImageDetails, Skipped, TagAnswer
 from imagebot.plan import wants
 from imagebot.registry.port import Registry
+from imagebot.views import Entry, View
 
 WORKERS = 16
 ROUNDS = 8
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One file of a repository. `blob` names its content, empty when nothing names it.
-
-    `refusal` says why it must not be read or written, such as a symbolic link.
-    """
-
-    path: str
-    blob: str = ""
-    refusal: str = ""
-
-
-class View(Protocol):
-    """A repository at one moment: a commit of a mirror, or a folder."""
-
-    def entries(self) -> Iterable[Entry]:
-        """Every file, by path."""
-        ...
-
-    def read(self, entries: Sequence[Entry]) -> Mapping[str, bytes]:
-        """The bytes of these files by path; a file that cannot be read is left out."""
-        ...
 
 
 class Memory(Protocol):

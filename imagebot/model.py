@@ -224,7 +224,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """One repository after one cycle. `problem` is set when the cycle could not be finished."""
+    """One repository after one cycle.
+
+    `problem` says why the cycle could not be finished, `exit_code` what that means for the run.
+    `busy`: another run holds the repository, so that there was nothing to do here.
+    """
 
     repository: str
     base: str = ""
@@ -232,6 +236,7 @@ class Cycle:
     plan: Plan = field(default_factory=Plan)
     outcomes: tuple[Outcome, ...] = ()
     problem: str = ""
+    exit_code: int = 0
     busy: bool = False
 
     @property

@@ -85,7 +85,7 @@ def selection_for(
         tag_filter=settings.tag_filter,
         allow_downgrade=settings.allow_downgrade,
         evidence=evidence,
-        now=now,
+        now=now.timestamp(),
     )
 
 

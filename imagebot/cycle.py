@@ -1,0 +1,162 @@
+"""One cycle for one repository: fetch, read its configuration, gather, plan, converge.
+
+Knows the order of steps and that one repository's failure is not another's. Everything else is in
+the rooms it calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagebot.apply import Target, converge
+from imagebot.config import Config, find_config, load
+from imagebot.errors import BusyError, ImagebotError, StartError
+from imagebot.gather import Progress, gather, read_texts, scan_repository, silent
+from imagebot.gitrepo.mirror import Snapshot
+from imagebot.gitrepo.objects import Identity
+from imagebot.imageref import ImageRef
+from imagebot.model import Cycle, Facts, FileScan, ImageDetails, Plan
+from imagebot.plan import plan
+from imagebot.registry.port import Registry
+from imagebot.state import State
+from imagebot.views import CommitView, View
+from imagebot.wiring import Connected, Services, connected
+
+if TYPE_CHECKING:
+    from imagebot.config.operator import Operator, RepositoryShape
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one look at a repository gave."""
+
+    config: Config
+    scans: Mapping[str, FileScan]
+    facts: Facts
+    plan: Plan
+
+
+def look(
+    view: View,
+    config: Config,
+    registry: Registry,
+    now: datetime,
+    *,
+    state: State | None = None,
+    repo_key: str = "",
+    describe: bool = False,
+    progress: Progress = silent,
+) -> Seen:
+    """Scan, gather and plan. Writes nothing but what the state remembers."""
+    scans = scan_repository(view, config, state, repo_key)
+    facts = Facts(scans=scans, texts=read_texts(view, scans))
+    facts = gather(config, facts, registry, now, describe=describe, progress=progress)
+    return Seen(config, scans, facts, plan(config, facts, now))
+
+
+def read_config(view: View, override: str | None = None) -> Config:
+    """The repository's own configuration, or the operator's file instead of it.
+
+    Raises ConfigError with every problem.
+    """
+    if override:
+        return load(override, _local_file(override))
+    entries = {entry.path: entry for entry in view.entries()}
+    name = find_config(entries)
+    if name is None:
+        return Config.default()
+    if entries[name].refusal:
+        raise StartError(f"{name}: {entries[name].refusal}")
+    return load(name, view.read([entries[name]])[name])
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs cycles for the operator's repositories, one after another."""
+
+    services: Services
+    operator: Operator
+    progress: Progress = silent
+
+    def all(self, only: Iterable[str] = ()) -> list[Cycle]:
+        """One cycle for every repository, or for those whose URL is in `only`."""
+        wanted = set(only)
+        shapes = self.operator.repositories
+        return [self.one(shape) for shape in shapes if not wanted or shape.url in wanted]
+
+    def one(self, shape: RepositoryShape) -> Cycle:
+        """One cycle. What is wrong with this repository is in the result, never raised."""
+        begun = Cycle(shape.url)
+        try:
+            with connected(self.services, shape) as connection:
+                snapshot = connection.mirror.fetch()
+                begun = replace(begun, base=snapshot.base, base_sha=snapshot.base_sha)
+                return self._cycle(shape, connection, snapshot, begun)
+        except BusyError:
+            return replace(begun, busy=True)
+        except ImagebotError as error:
+            return replace(begun, problem=str(error), exit_code=error.exit_code)
+
+    def _cycle(
+        self, shape: RepositoryShape, connection: Connected, snapshot: Snapshot, begun: Cycle
+    ) -> Cycle:
+        from imagebot.config.operator import narrowed
+
+        now = datetime.now(UTC)
+        view = CommitView(connection.mirror, snapshot.base_sha)
+        config = narrowed(read_config(view, shape.config), shape.allow)
+        repo_key = f"{shape.url} {snapshot.base}"
+        seen = look(
+            view,
+            config,
+            self.services.registry,
+            now,
+            state=self.services.state,
+            repo_key=repo_key,
+            describe=True,
+            progress=self.progress,
+        )
+        target = Target(
+            mirror=connection.mirror,
+            forge=connection.forge,
+            state=self.services.state,
+            identity=Identity(self.operator.identity.name, self.operator.identity.email),
+            settings=config.pull_requests,
+            repo_key=repo_key,
+            now=now,
+            running=_running(self.services.registry, seen.plan),
+        )
+        begun = replace(begun, plan=seen.plan)
+        try:
+            return replace(begun, outcomes=converge(target, snapshot, seen.plan))
+        except ImagebotError as error:
+            return replace(begun, problem=str(error), exit_code=error.exit_code)
+
+
+def _running(registry: Registry, wanted: Plan) -> dict[ImageRef, ImageDetails]:
+    """Details of the images that run now, where a registry still has them: only for the text."""
+    found: dict[ImageRef, ImageDetails] = {}
+    tried: set[ImageRef] = set()
+    for group in wanted.groups:
+        for update in group.updates:
+            old = update.old
+            if old in tried or not old.tag:
+                continue
+            tried.add(old)
+            try:
+                found[old] = registry.details(old.repository, old.digest or old.tag)
+            except ImagebotError:
+                # A tag that was deleted since is no reason to stop: the text has a line less.
+                continue
+    return found
+
+
+def _local_file(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise StartError(f"{path}: {error.strerror}") from error

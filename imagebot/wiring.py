@@ -1,0 +1,199 @@
+"""The one place that names adapters: from the operator's file to registries, forges and git.
+
+It decides nothing. Whatever is opened here is closed when its `with` block ends.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from imagebot import __version__
+from imagebot.errors import RegistryError, StartError
+from imagebot.forge.port import Forge
+from imagebot.gitrepo.credentials import GitCredentials, HttpsCredentials, SshCredentials
+from imagebot.gitrepo.mirror import Mirror
+from imagebot.gitrepo.objects import Objects
+from imagebot.gitrepo.run import GitRunner
+from imagebot.registry.port import Registry
+from imagebot.registry.routes import Routes
+from imagebot.state import State
+
+if TYPE_CHECKING:
+    from imagebot.config.operator import Operator, RepositoryShape
+    from imagebot.forge.select import Connection
+    from imagebot.http import HttpClient
+
+USER_AGENT = f"imagebot/{__version__}"
+ENGINE_SOCKET = "unix:///var/run/docker.sock"
+
+
+@dataclass
+class Services:
+    """What a run shares: HTTP, registries, state. Each is opened when it is first used."""
+
+    operator: Operator | None
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Self:
+        """The services themselves."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close what was opened, last first."""
+        self._stack.close()
+
+    @cached_property
+    def state(self) -> State:
+        """What is remembered between runs. Raises StartError."""
+        if self.operator is None:
+            raise StartError("no operator file names a place for the state")
+        return self._stack.enter_context(State.open(self.operator.state_url))
+
+    @cached_property
+    def http(self) -> HttpClient:
+        """The HTTP layer, with the operator's limits."""
+        from imagebot.http import HttpClient
+
+        if self.operator is None:
+            return self._stack.enter_context(HttpClient(user_agent=USER_AGENT))
+        network = self.operator.network
+        return self._stack.enter_context(
+            HttpClient(
+                user_agent=USER_AGENT,
+                ca_bundle=network.ca_file,
+                insecure_hosts=frozenset(network.insecure_hosts),
+                budget=network.request_budget,
+                deferrals=self.state,
+            )
+        )
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Every registry, and the Docker Engine for images that none serves."""
+        return Routes(self._network_registry, self._engine)
+
+    def _network_registry(self) -> Registry:
+        from imagebot.registry.credentials import Credentials
+        from imagebot.registry.distribution import DistributionRegistry
+
+        files = [Path(path) for path in self.operator.docker_configs] if self.operator else []
+        credentials = Credentials.from_environment(self.environment, files=files)
+        return DistributionRegistry(self.http, credentials)
+
+    def _engine(self) -> Registry:
+        from imagebot.registry.engine import EngineRegistry
+
+        if self.operator is None:
+            return EngineRegistry(self.environment.get("DOCKER_HOST", ENGINE_SOCKET))
+        if self.operator.engine is None:
+            raise RegistryError(
+                "no Docker Engine is configured",
+                hint="name one under `engine` in the operator file",
+            )
+        return EngineRegistry(self.operator.engine.url)
+
+
+@dataclass(frozen=True)
+class Connected:
+    """One repository, ready for a cycle: its mirror under lock, and its forge."""
+
+    mirror: Mirror
+    forge: Forge
+
+
+@contextmanager
+def connected(services: Services, shape: RepositoryShape) -> Iterator[Connected]:
+    """Open one repository. Raises StartError, UsageError, PeerError, or BusyError."""
+    if services.operator is None:
+        raise StartError("no operator file names this repository")
+    with ExitStack() as stack:
+        local = shape.forge.kind == "local"
+        connection = None if local else stack.enter_context(_forge(services, shape))
+        mirror = stack.enter_context(
+            Mirror.open(
+                shape.url,
+                services.operator.folder,
+                credentials=_git_credentials(shape, connection),
+                base=shape.base,
+                allow_local=local or bool(services.operator.network.insecure_hosts),
+            )
+        )
+        forge = connection.forge if connection else _local_forge(shape, mirror)
+        yield Connected(mirror, forge)
+
+
+@contextmanager
+def _forge(services: Services, shape: RepositoryShape) -> Iterator[Connection]:
+    from imagebot.forge.github_app import App
+    from imagebot.forge.select import connect, locate
+    from imagebot.http import SystemClock
+
+    place = locate(shape.url, web=shape.forge.url or "")
+    app = shape.forge.app
+    connection = connect(
+        shape.forge.kind,
+        url=place.url,
+        project=shape.forge.project or place.project,
+        http=services.http,
+        clock=SystemClock(),
+        token=shape.forge.token.read().reveal() if shape.forge.token else "",
+        app=App(app.client_id, app.private_key.read().reveal(), app.installation_id)
+        if app
+        else None,
+    )
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _git_credentials(
+    shape: RepositoryShape, connection: Connection | None
+) -> GitCredentials | None:
+    git = shape.git
+    if git.ssh_key and git.known_hosts:
+        return SshCredentials(Path(git.ssh_key).absolute(), Path(git.known_hosts).absolute())
+    if "://" not in shape.url or shape.url.startswith(("ssh://", "file://")):
+        return None
+    if git.password is not None:
+        return HttpsCredentials(git.password.read().reveal(), git.username or "x-access-token")
+    if connection is None:
+        return None
+    token = connection.credential.token()
+    return HttpsCredentials(token, git.username or "x-access-token") if token else None
+
+
+def _local_forge(shape: RepositoryShape, mirror: Mirror) -> Forge:
+    from imagebot.forge.local import Branches, LocalForge
+
+    bare = Path(shape.url.removeprefix("file://")).absolute()
+    root = mirror.directory.root
+    runner = GitRunner(directory=root, home=root, git_dir=bare)
+    return LocalForge(bare, branches=Branches(_Tips(runner).head_of, _Tips(runner).is_ancestor))
+
+
+@dataclass(frozen=True)
+class _Tips:
+    """What a bare repository on this machine says of its branches."""
+
+    git: GitRunner
+
+    def head_of(self, branch: str) -> str:
+        """The commit of a branch, empty when there is none."""
+        found = self.git.run(
+            ["for-each-ref", "--format=%(objectname)", "--end-of-options", f"refs/heads/{branch}"]
+        )
+        lines = found.decode("ascii").split()
+        return lines[0] if len(lines) == 1 else ""
+
+    def is_ancestor(self, sha: str, branch: str) -> bool:
+        """Whether a commit is in a branch."""
+        tip = self.head_of(branch)
+        return bool(tip) and Objects(self.git).is_ancestor(sha, tip)
