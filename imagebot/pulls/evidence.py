@@ -84,13 +84,13 @@ def read_created(details: ImageDetails | None) -> datetime | None:
 
 def age(created: datetime, now: datetime) -> str:
     """`3 days old`, `5 hours old`; a time after `now` is named for what it is."""
-    passed = now - created
-    if passed < timedelta(minutes=-5):
+    if created - now > timedelta(minutes=5):
         return "dated in the future"
+    passed = max(now - created, timedelta())
     for days, unit in _UNITS:
         if count := passed.days // days:
             return f"{_count(count, unit)} old"
-    hours = max(passed, timedelta()) // timedelta(hours=1)
+    hours = passed // timedelta(hours=1)
     return f"{_count(hours, 'hour')} old" if hours else "less than an hour old"
 
 

@@ -35,9 +35,11 @@ _NO_CI = str.maketrans({"[": "(", "]": ")", "@": " "})
 def clean(text: str, limit: int = MAX_TEXT) -> str:
     """One line of visible text, at most `limit` characters: no control or direction characters.
 
-    Anything Unicode calls control, format, surrogate, private or unassigned becomes a blank.
+    Anything Unicode calls control, format, surrogate, private or unassigned becomes a blank. What
+    opens a hidden line (`hidden`) is broken up, so that no text passes for the bot's own.
     """
     visible = "".join(" " if unicodedata.category(c).startswith("C") else c for c in text)
+    visible = visible.replace("<!--", "<! --").replace("[//]", "[/ /]")
     return cut(_SPACES.sub(" ", visible).strip(), limit)
 
 

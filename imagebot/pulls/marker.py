@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from imagebot.pulls.markdown import clean, cut, hidden
 
 VERSION = 1
-MAX_ENCODED = 8192
+MAX_ENCODED = 20_000
 MAX_KEY = 600
 MAX_TITLE = 400
 MAX_HISTORY = 20
@@ -23,10 +23,11 @@ BOT = "imagebot"
 
 _WORD = re.compile(r"[0-9A-Za-z_-]{0,128}")
 _DATA = rf"imagebot:marker ([A-Za-z0-9+/=]{{1,{MAX_ENCODED}}})"
-_OPEN, _SHUT = r"(?:<!-- |\[//\]: # \()", r"(?: -->|\))"
-_MARKER = re.compile(_OPEN + _DATA + _SHUT)
-_BEGIN = re.compile(_OPEN + "imagebot:begin" + _SHUT)
-_END = re.compile(_OPEN + "imagebot:end" + _SHUT)
+# Only at the start of a line, where text from elsewhere never stands.
+_OPEN, _SHUT = r"^(?:<!-- |\[//\]: # \()", r"(?: -->|\))"
+_MARKER = re.compile(_OPEN + _DATA + _SHUT, re.MULTILINE)
+_BEGIN = re.compile(_OPEN + "imagebot:begin" + _SHUT, re.MULTILINE)
+_END = re.compile(_OPEN + "imagebot:end" + _SHUT, re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,9 @@ def encode(marker: Marker, *, html: bool = True) -> str:
         "history": [cut(entry, 100) for entry in marker.history[-MAX_HISTORY:]],
     }
     kept = {name: value for name, value in values.items() if value}
-    compact = json.dumps(kept, separators=(",", ":"), sort_keys=True).encode("ascii")
-    return hidden(f"imagebot:marker {base64.b64encode(compact).decode('ascii')}", html=html)
+    compact = json.dumps(kept, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    encoded = base64.b64encode(compact.encode("utf-8", "surrogatepass")).decode("ascii")
+    return hidden(f"imagebot:marker {encoded}", html=html)
 
 
 def decode(body: str) -> Marker | None:
