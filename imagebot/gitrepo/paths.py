@@ -10,7 +10,16 @@ import unicodedata
 from imagebot.errors import EditRefused, Where
 
 CI_FOLDERS = frozenset(
-    {".buildkite", ".circleci", ".drone", ".forgejo", ".gitea", ".tekton", ".woodpecker"}
+    {
+        ".buildkite",
+        ".circleci",
+        ".drone",
+        ".forgejo",
+        ".gitea",
+        ".tekton",
+        ".woodpecker",
+        "azure-pipelines",
+    }
 )
 """Folders whose files run as build jobs; `.github` and `.gitlab` fall under `.git*`."""
 

@@ -89,5 +89,6 @@ def _rejected(summary: str, remote: str) -> PushResult:
 def _remote_words(stderr: bytes, secrets: Sequence[str]) -> str:
     """What the far side said to people, on one line."""
     lines = sanitise(stderr.decode("utf-8", "replace"), secrets).splitlines()
-    said = (line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:"))
-    return " ".join(word for word in said if word)[:MAX_REASON]
+    said = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
+    # Git's own line about a hook names a branch, and would stand with every other branch, too.
+    return " ".join(s for s in said if s and not s.startswith("error: hook declined"))[:MAX_REASON]

@@ -89,7 +89,10 @@ class GitRunner:
 def preflight() -> tuple[int, ...]:
     """The version of git on this machine. Raises StartError when it is missing or too old."""
     path = _executable("git")
-    found = subprocess.run([path, "version"], capture_output=True, check=False, timeout=30)
+    variables = environment.variables(os.environ, Path("/nonexistent"))
+    found = subprocess.run(
+        [path, "version"], capture_output=True, check=False, timeout=30, env=variables
+    )
     text = found.stdout.decode("utf-8", "replace").strip()
     match = re.match(r"git version (\d+)\.(\d+)(?:\.(\d+))?", text)
     if found.returncode or match is None:
@@ -116,14 +119,13 @@ def _start(
     GitPython can add to the environment but not take away, so `env -u` removes every variable
     that is not ours before it becomes git. Only names are on its command line, never values.
     """
-    command = [_executable("env")]
-    for name in os.environ.keys() - variables.keys():
-        command += ["-u", name]
-    command += [_executable("git"), *words]
     # GitPython looks for git when it is imported; a broken git is preflight's to report.
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     from git.cmd import Git  # costs 90 ms, and most verbs need no git
 
+    unwanted = os.environ.keys() - variables.keys()
+    command = [_executable("env"), *(word for name in unwanted for word in ("-u", name))]
+    command += [_executable("git"), *words]
     wrapped = Git(str(directory)).execute(
         command,
         istream=subprocess.PIPE,

@@ -154,26 +154,27 @@ def _read(folders: _Folders, path: str, limit: int) -> bytes | None:
     try:
         with folders.holding(path) as (folder, name):
             descriptor = os.open(name, _FILE, dir_fd=folder)
-            with os.fdopen(descriptor, "rb", buffering=0) as file:
-                found = os.fstat(descriptor)
-                if not stat.S_ISREG(found.st_mode):
-                    raise EditRefused("it is no regular file", where=Where(path))
-                if found.st_size > limit:
-                    return None
-                content = _drain(file.fileno(), limit)
+        try:
+            return _drain(descriptor, path, limit)
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError) as error:
         raise _refused(path, error) from error
-    return content if len(content) <= limit else None
 
 
-def _drain(descriptor: int, limit: int) -> bytes:
-    """Read to the end, or one byte over `limit`: the file may grow while it is read."""
+def _drain(descriptor: int, path: str, limit: int) -> bytes | None:
+    """Read a regular file to its end. It may grow meanwhile: reading stops over `limit`."""
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        raise EditRefused("it is no regular file", where=Where(path))
+    if found.st_size > limit:
+        return None
     parts: list[bytes] = []
     left = limit + 1
     while left > 0 and (part := os.read(descriptor, left)):
         parts.append(part)
         left -= len(part)
-    return b"".join(parts)
+    return b"".join(parts) if left > 0 else None
 
 
 def _swap(folder: int, name: str, content: bytes) -> None:

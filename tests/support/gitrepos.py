@@ -19,11 +19,21 @@ AUTHOR = {
 }
 
 
-def git(directory: Path, *args: str, stdin: bytes = b"", ok: bool = True, env: Mapping[str, str] | None = None) -> bytes:
+def git(
+    directory: Path,
+    *args: str,
+    stdin: bytes = b"",
+    ok: bool = True,
+    env: Mapping[str, str] | None = None,
+) -> bytes:
     """Run plain git as a person would, in `directory`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     found = subprocess.run(
-        ["git", *args], cwd=directory, input=stdin, capture_output=True, check=False,
+        ["git", *args],
+        cwd=directory,
+        input=stdin,
+        capture_output=True,
+        check=False,
         env={**kept, **AUTHOR, **(env or {})},
     )
     if ok and found.returncode:
@@ -79,11 +89,22 @@ class RemoteRepo:
 
     def sha(self, branch: str) -> str:
         """Where a branch is, empty when it does not exist."""
-        return git(self.path, "rev-parse", "-q", "--verify", f"refs/heads/{branch}", ok=False).decode().strip()
+        return (
+            git(self.path, "rev-parse", "-q", "--verify", f"refs/heads/{branch}", ok=False)
+            .decode()
+            .strip()
+        )
 
     def branches(self) -> dict[str, str]:
-        rows = git(self.path, "for-each-ref", "--format=%(refname) %(objectname)", "refs/heads/").decode().split()
-        return {name.removeprefix("refs/heads/"): sha for name, sha in zip(rows[::2], rows[1::2], strict=True)}
+        rows = (
+            git(self.path, "for-each-ref", "--format=%(refname) %(objectname)", "refs/heads/")
+            .decode()
+            .split()
+        )
+        return {
+            name.removeprefix("refs/heads/"): sha
+            for name, sha in zip(rows[::2], rows[1::2], strict=True)
+        }
 
     def show(self, branch: str, path: str) -> bytes:
         return git(self.path, "cat-file", "blob", f"refs/heads/{branch}:{path}")
