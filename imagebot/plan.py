@@ -239,3 +239,17 @@ def _with_refusal(decision: Decision, refused: Mapping[ImageUse, str]) -> Decisi
 
 def _skipped(facts: Facts) -> tuple[Skipped, ...]:
     return tuple(skip for path in sorted(facts.scans) for skip in facts.scans[path].skipped)
+
+
+def merged_changes(wanted: Plan) -> tuple[FileChange, ...]:
+    """Every group's edits at once, one change a file: for writing into one folder."""
+    edits: dict[str, dict[Edit, None]] = {}
+    texts: dict[str, bytes] = {}
+    for group in wanted.groups:
+        for change in group.files:
+            edits.setdefault(change.path, {}).update(dict.fromkeys(change.edits))
+            texts[change.path] = change.old
+    return tuple(
+        FileChange(path, texts[path], splice(path, texts[path], tuple(wished)), tuple(wished))
+        for path, wished in sorted(edits.items())
+    )

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
+from imagebot.config import NamedGroup
 from imagebot.imageref import ImageRef, Repository
 from imagebot.model import Group, Update
 from imagebot.pulls.markdown import clean, cut, plain_title
@@ -19,19 +18,6 @@ DEFAULT_TITLE = 200
 MAX_SUMMARY = 80
 _SHORT_DIGEST = 12
 _MAX_NAMED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class NamedGroup:
-    """Image repositories that travel together: globs on the full or the familiar name."""
-
-    name: str
-    match: tuple[str, ...]
-
-    def holds(self, repository: Repository) -> bool:
-        """Whether any glob matches; `*` also matches slashes, case counts."""
-        names = (str(repository), repository.familiar)
-        return any(fnmatchcase(name, glob) for glob in self.match for name in names)
 
 
 def group_updates(
@@ -48,18 +34,18 @@ def group_updates(
     """
     members: defaultdict[str, list[Update]] = defaultdict(list)
     for update in updates:
-        members[group_key(update, named)].append(update)
+        key = group_key(update.new.repository, update.environment, named)
+        members[key].append(update)
     return tuple(
         Group(key, group_title(key, ordered, title_limit), ordered)
         for key, ordered in ((k, tuple(sorted(members[k], key=_place))) for k in sorted(members))
     )
 
 
-def group_key(update: Update, named: Sequence[NamedGroup] = ()) -> str:
-    """The key of the group that an update belongs to, whatever its version."""
-    repository = update.new.repository
+def group_key(repository: Repository, environment: str, named: Sequence[NamedGroup] = ()) -> str:
+    """The key of the group that an image belongs to in an environment, whatever its version."""
     name = next((group.name for group in named if group.holds(repository)), repository.familiar)
-    return f"{update.environment}/{name}" if update.environment else name
+    return f"{environment}/{name}" if environment else name
 
 
 def group_title(key: str, updates: Sequence[Update], limit: int = DEFAULT_TITLE) -> str:

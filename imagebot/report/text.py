@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imagebot.model import Cycle, Decision, FileScan, Plan, Skipped
+from imagebot.policy.explain import Row
 from imagebot.report.diff import unified
 
 ACTION_STYLES = {
@@ -87,6 +88,25 @@ def print_diffs(out: Console, plan: Plan) -> None:
             out.file.write(text)
     if plan.groups:
         out.print()
+
+
+def print_heading(out: Console, heading: str) -> None:
+    """One bold line."""
+    out.print(Text(heading, style="bold"))
+
+
+def print_election(out: Console, rows: Sequence[Row], *, limit: int = 0) -> None:
+    """Every tag with its verdict and the rule; `limit` cuts the dropped ones (0: none)."""
+    kept = [row for row in rows if row.verdict != "dropped"]
+    dropped = [row for row in rows if row.verdict == "dropped"]
+    shown = kept + (dropped[:limit] if limit else dropped)
+    _table(
+        out,
+        ("rank", "tag", "verdict", "why"),
+        [(str(row.rank or "-"), row.tag, row.verdict, row.reason) for row in shown],
+    )
+    if len(dropped) > limit > 0:
+        out.print(f"... and {len(dropped) - limit} more dropped tags (--all shows them)")
 
 
 def print_cycle(out: Console, cycle: Cycle) -> None:
