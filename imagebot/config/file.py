@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from imagebot.config.glob import Glob
 from imagebot.config.policyschema import POLICY_SCHEMA
 from imagebot.config.settings import DEFAULT_LABELS, DEFAULT_LIMIT
-from imagebot.config.shape import OneOrMany, Shape, checked, refusal, written
+from imagebot.config.shape import NOT_EMPTY, OneOrMany, Shape, checked, refusal, written
 from imagebot.errors import PolicyError
 from imagebot.policy import compile_filter, compile_policy
 
@@ -21,7 +21,7 @@ MAX_LIMIT = 500
 
 GlobText = Annotated[str, AfterValidator(checked(Glob))]
 PatternText = Annotated[str, AfterValidator(checked(lambda text: compile_filter((text,), (), "")))]
-Globs = Annotated[tuple[GlobText, ...], Field(min_length=1)]
+Globs = Annotated[tuple[GlobText, ...], NOT_EMPTY, Field(json_schema_extra={"minItems": 1})]
 Name = Annotated[
     str,
     written(r"\A[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?\Z", "lower case letters, digits and dashes"),

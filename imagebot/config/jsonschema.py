@@ -31,9 +31,12 @@ def _plain(schema: Any, definitions: Mapping[str, Any]) -> Any:
     if reference:
         merged = {**definitions[str(reference).rpartition("/")[2]], **merged}
     merged.pop("title", None)
-    if merged.get("default", ...) in (None, [], {}):
+    choices = merged.pop("anyOf", [])
+    default = merged.get("default", ...)
+    if default is None:
+        choices = [choice for choice in choices if choice != {"type": "null"}]
+    if default is None or default == [] or isinstance(default, dict):
         merged.pop("default")
-    choices = [choice for choice in merged.pop("anyOf", []) if choice != {"type": "null"}]
     if len(choices) == 1:
         merged = {**choices[0], **merged}
         return _plain(merged, definitions)

@@ -7,100 +7,36 @@ names the place of each one, and reads it when asked.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import Field, model_validator
 
+from imagebot.config.fields import (
+    Branch,
+    Duration,
+    EngineUrl,
+    Listen,
+    PathText,
+    Person,
+    Text,
+    Url,
+    WebUrl,
+    Zone,
+    seconds,
+)
 from imagebot.config.file import MAX_LIMIT, Globs
 from imagebot.config.glob import Glob
+from imagebot.config.jsonschema import json_schema
 from imagebot.config.secret import Secret, SecretSource
 from imagebot.config.settings import Config
-from imagebot.config.shape import Shape, refuse, validate, written
+from imagebot.config.shape import NOT_EMPTY, Shape, refuse, validate
 from imagebot.config.tree import parse
 
 OPERATOR_FILE = "imagebot.operator.yaml"
-TITLE = "imagebot: imagebot.operator.yaml"
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_DURATION = re.compile(r"(\d{1,6})(s|m|h)")
-_UNITS = {"s": 1, "m": 60, "h": 3600}
-_LISTEN = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
-_MAX_PORT = 65535
-
-
-def _url(text: str) -> str:
-    if not text or _CONTROL.search(text) or text.startswith("-"):
-        raise refuse("a URL is not empty, has no control characters and no '-' in front")
-    try:
-        password = urlsplit(text).password
-    except ValueError as error:
-        raise refuse(f"this is no URL: {error}") from error
-    if password is not None:
-        raise refuse(
-            "a password in a URL ends in logs and process lists",
-            "take it out, and name it by {env: NAME} or {file: PATH} at its own key",
-        )
-    return text
-
-
-def _web_url(text: str) -> str:
-    if urlsplit(_url(text)).scheme not in {"https", "http"} or not urlsplit(text).hostname:
-        raise refuse("must be an https URL", "https://git.example.com")
-    return text
-
-
-def _path(text: str, info: ValidationInfo) -> str:
-    if not text or "\0" in text:
-        raise refuse("must be the path of a file")
-    folder = (info.context or {}).get("folder", ".")
-    return str(Path(folder, Path(text).expanduser()))
-
-
-def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise refuse(f"{text!r} is no time zone", "a name such as Europe/Berlin or UTC") from error
-    return text
-
-
-def _duration(text: str) -> str:
-    if not _DURATION.fullmatch(text):
-        raise refuse(f"{text!r} is no duration", "a number and s, m or h, such as 90s")
-    return text
-
-
-def _listen(text: str) -> str:
-    match = _LISTEN.fullmatch(text)
-    if match is None or int(match[2]) > _MAX_PORT:
-        raise refuse(f"{text!r} is no address", "host:port, such as 127.0.0.1:8080")
-    return text
-
-
-def _ref(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._/+-]*", text) or ".." in text:
-        raise refuse(f"{text!r} is no branch name")
-    return text
-
-
-Url = Annotated[str, AfterValidator(_url)]
-WebUrl = Annotated[str, AfterValidator(_web_url)]
-PathText = Annotated[str, AfterValidator(_path)]
-EngineUrl = Annotated[
-    str,
-    written(
-        r"\A(?:unix:///|https://|http://)[^\x00-\x20@]+\Z",
-        "unix:///var/run/docker.sock or https://host:2376",
-    ),
-]
-Text = Annotated[str, Field(min_length=1)]
-Person = Annotated[str, written(r"\A[^<>\x00-\x1f]+\Z", "text without '<' and '>'")]
+TITLE = f"imagebot: {OPERATOR_FILE}"
 
 
 class SecretShape(Shape):
@@ -223,7 +159,7 @@ class RepositoryShape(Shape):
     """One git repository to keep current."""
 
     url: Url = Field(description="Its URL: https or ssh; a path for a local forge.")
-    base: Annotated[str, AfterValidator(_ref)] | None = Field(
+    base: Branch | None = Field(
         default=None,
         description="The branch that pull requests go to. Default: the remote's default branch.",
     )
@@ -274,21 +210,18 @@ class ServeShape(Shape):
         default="every 10m",
         description="When to run: `every 10m`, `@hourly`, or five cron fields (with `H`).",
     )
-    time_zone: Annotated[str, AfterValidator(_zone)] = Field(
-        default="UTC", description="The time zone of the schedule."
-    )
-    jitter: Annotated[str, AfterValidator(_duration)] = Field(
+    time_zone: Zone = Field(default="UTC", description="The time zone of the schedule.")
+    jitter: Duration = Field(
         default="0s", description="A run starts up to this much later, at random: `90s`, `5m`."
     )
-    listen: Annotated[str, AfterValidator(_listen)] = Field(
+    listen: Listen = Field(
         default="127.0.0.1:8080", description="The address of health checks, metrics and web pages."
     )
 
     @property
     def jitter_seconds(self) -> int:
         """The jitter in seconds."""
-        match = _DURATION.fullmatch(self.jitter)
-        return int(match[1]) * _UNITS[match[2]] if match else 0
+        return seconds(self.jitter)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -301,8 +234,8 @@ class Operator(Shape):
     """What imagebot does for `run` and `serve`, told by whoever operates it."""
 
     version: Literal[1] = Field(description="The version of this format.")
-    repositories: Annotated[tuple[RepositoryShape, ...], Field(min_length=1)] = Field(
-        description="The git repositories to keep current."
+    repositories: Annotated[tuple[RepositoryShape, ...], NOT_EMPTY] = Field(
+        description="The git repositories to keep current.", json_schema_extra={"minItems": 1}
     )
     docker_configs: tuple[PathText, ...] = Field(
         default=(), description="Paths of Docker `config.json` files with registry credentials."
@@ -357,6 +290,11 @@ def load_operator(path: str, data: bytes) -> Operator:
     Relative paths in it start from the file's own folder. No secret is read here.
     """
     return validate(Operator, parse(path, data), {"folder": str(Path(path).parent)})
+
+
+def operator_schema() -> dict[str, Any]:
+    """The JSON Schema (draft-07) of the operator's file."""
+    return json_schema(Operator, TITLE)
 
 
 def narrowed(config: Config, allow: AllowShape) -> Config:

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from imagebot.policy.regex import READERS
+
+_DIRECTION: dict[str, Any] = {"enum": ["asc", "desc"], "description": "`asc`: the largest wins."}
 _ORDER: dict[str, Any] = {
     "anyOf": [
         {"enum": ["asc", "desc"]},
         {
             "type": "object",
             "additionalProperties": False,
-            "properties": {
-                "order": {"enum": ["asc", "desc"], "description": "`asc`: the largest wins."}
-            },
+            "properties": {"order": _DIRECTION},
         },
         {"type": "null"},
     ]
 }
 _PRERELEASE: dict[str, Any] = {"type": "boolean", "description": "Whether prereleases take part."}
-_TYPE: dict[str, Any] = {"type": "string", "description": "How it is compared: `natural`, ..."}
+_TYPE: dict[str, Any] = {"enum": sorted(READERS), "description": "How it is compared."}
 
 
 def _options(properties: dict[str, Any], **rest: Any) -> dict[str, Any]:
@@ -90,7 +91,7 @@ POLICIES: dict[str, dict[str, Any]] = {
                                 {
                                     "group": {"type": "string", "description": "The group."},
                                     "as": _TYPE,
-                                    "order": {"enum": ["asc", "desc"]},
+                                    "order": _DIRECTION,
                                 },
                                 required=["group"],
                             ),

@@ -58,6 +58,16 @@ def _as_list(given: object) -> object:
 OneOrMany = BeforeValidator(_as_list, json_schema_input_type=str | tuple[str, ...])
 """Lets a list of texts be written as one text."""
 
+
+def _not_empty(given: object) -> object:
+    if given == ():
+        raise refuse("must not be an empty list")
+    return given
+
+
+NOT_EMPTY = BeforeValidator(_not_empty)
+"""For lists. pydantic's own length counts valid items only, and so tells one mistake as two."""
+
 _SAID: Mapping[str, str] = {
     "missing": "{key} is missing",
     "extra_forbidden": "unknown key {key}",
@@ -71,7 +81,6 @@ _SAID: Mapping[str, str] = {
     "less_than_equal": "must be at most {le}",
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
-    "too_short": "must not be an empty list",
     "literal_error": "must be {expected}",
     "refused": "{message}",
 }

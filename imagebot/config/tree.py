@@ -66,7 +66,7 @@ def parse(path: str, data: bytes) -> Node:
         where = error.where or Where(path)
         raise ConfigError([Problem(where, error.message, error.hint)]) from error
     builder = _Builder(path)
-    for event in source.PARSER(read.text):
+    for event in _events(read.text):
         builder.feed(event)
     root = builder.roots[0] if builder.roots else Node(Where(path, 1, 1))
     if root.content is None:
@@ -78,6 +78,14 @@ def parse(path: str, data: bytes) -> Node:
     if builder.problems:
         raise ConfigError(builder.problems)
     return root
+
+
+def _events(text: str) -> list[Any]:
+    """The parser events of a text that `source.load` has accepted, with either parser."""
+    try:
+        return [*source.PARSER(text)]
+    except Exception:  # noqa: BLE001 - whatever it was, the other parser did accept the text
+        return [*source.pure_events(text)]
 
 
 class _Builder:
