@@ -243,8 +243,10 @@ class Builder:
             start = _skip_properties(self.text, start, end)
             line += self.text.count("\n", self.at + mark.index, start)
             column = start - self.text.rfind("\n", 0, start)
-        elif start == end:
+        elif start == end and self._empty(start) != start:
             start = end = self._empty(start)
+            line -= self.text.count("\n", start, self.at + mark.index)
+            column = start - self.text.rfind("\n", 0, start)
         style = STYLES[event.style]
         tag = event.tag or ""
         return Scalar(self.document, keys, event.value, style, start, end, line, column, "", tag)

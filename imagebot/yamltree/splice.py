@@ -8,7 +8,7 @@ a scalar changes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from imagebot.errors import EditRefused, Where
 from imagebot.model import Edit
@@ -20,6 +20,16 @@ from imagebot.yamltree.tree import Document, Scalar, Source
 STRING_TAGS = frozenset({"tag:yaml.org,2002:str", "!"})
 
 Span = tuple[int, int]
+
+
+class Change(NamedTuple):
+    """A scalar to change: the edit that asks for it, and the source that is written for it."""
+
+    edit: Edit
+    written: str
+
+
+Changes = Mapping[Span, Change]
 
 
 def splice(path: str, data: bytes, edits: Sequence[Edit]) -> bytes:
@@ -35,11 +45,11 @@ def splice(path: str, data: bytes, edits: Sequence[Edit]) -> bytes:
         return data
     touched = {edit.document for edit in edits}
     source = load(path, data, lambda document, _: document in touched)
-    meant = _targets(source, edits)
-    if not meant:
+    changes = _changes(source, edits)
+    if not changes:
         return data
-    new = encode(path, _replace(source, meant), bom=source.bom)
-    _prove(source, load(path, new, lambda document, _: document in touched), meant, touched)
+    new = encode(path, _replace(source.text, changes), bom=source.bom)
+    _prove(source, load(path, new, lambda document, _: document in touched), changes, touched)
     return new
 
 
@@ -57,17 +67,18 @@ def obstacle(document: Document, scalar: Scalar) -> str:
     return ""
 
 
-def _targets(source: Source, edits: Sequence[Edit]) -> dict[Span, tuple[Edit, Scalar]]:
+def _changes(source: Source, edits: Sequence[Edit]) -> dict[Span, Change]:
     """The scalars to change by their spans, each checked, without those that change nothing."""
-    meant: dict[Span, tuple[Edit, Scalar]] = {}
+    changes: dict[Span, Change] = {}
     for edit in edits:
         scalar = _find(source, edit)
         if edit.new == scalar.text:
             continue
-        earlier = meant.setdefault((scalar.start, scalar.end), (edit, scalar))
-        if earlier[0].new != edit.new:
-            _refuse(edit, f"two edits disagree: {earlier[0].new!r} and {edit.new!r}")
-    return meant
+        written = write(edit.new, scalar.style, string_tag=scalar.tag in STRING_TAGS)
+        earlier = changes.setdefault((scalar.start, scalar.end), Change(edit, written))
+        if earlier.edit.new != edit.new:
+            _refuse(edit, f"two edits disagree: {earlier.edit.new!r} and {edit.new!r}")
+    return changes
 
 
 def _find(source: Source, edit: Edit) -> Scalar:
@@ -86,13 +97,11 @@ def _find(source: Source, edit: Edit) -> Scalar:
     return scalar
 
 
-def _replace(source: Source, meant: Mapping[Span, tuple[Edit, Scalar]]) -> str:
+def _replace(text: str, changes: Changes) -> str:
     """The text with the new scalars in it."""
-    text, pieces, at = source.text, [], 0
-    for (start, end), (edit, scalar) in sorted(meant.items()):
-        written = write(edit.new, scalar.style, string_tag=scalar.tag in STRING_TAGS)
-        if start == end:
-            written = _spaced(text, start, written)
+    pieces, at = [], 0
+    for (start, end), change in sorted(changes.items()):
+        written = change.written if start < end else _spaced(text, start, change.written)
         pieces += [text[at:start], written]
         at = end
     return "".join([*pieces, text[at:]])
@@ -105,25 +114,26 @@ def _spaced(text: str, at: int, written: str) -> str:
     return f"{before}{written}{after}"
 
 
-def _prove(
-    old: Source, new: Source, meant: Mapping[Span, tuple[Edit, Scalar]], touched: set[int]
-) -> None:
+def _prove(old: Source, new: Source, changes: Changes, touched: set[int]) -> None:
     """Compare both texts scalar by scalar. Raises EditRefused at the first surprise."""
     if old.count != new.count:
         raise EditRefused("the edit would change the number of documents", where=Where(old.path))
     for index in sorted(touched):
         before, after = old.document(index), new.document(index)
-        if before is None or after is None or not _as_meant(before, after, meant):
+        if before is None or after is None or not _as_meant(before, after, new.text, changes):
             raise EditRefused("the edit would change more than the value", where=Where(old.path))
 
 
-def _as_meant(before: Document, after: Document, meant: Mapping[Span, tuple[Edit, Scalar]]) -> bool:
+def _as_meant(before: Document, after: Document, text: str, changes: Changes) -> bool:
+    """Whether two readings of a document differ in the changed scalars alone, as written."""
     if before.events != after.events or len(before.scalars) != len(after.scalars):
         return False
     for old, new in zip(before.scalars, after.scalars, strict=True):
-        target = meant.get((old.start, old.end))
-        text = target[0].new if target else old.text
-        if (new.keys, new.text, new.alias, new.tag) != (old.keys, text, old.alias, old.tag):
+        change = changes.get((old.start, old.end))
+        meant = change.edit.new if change else old.text
+        if (new.keys, new.text, new.alias, new.tag) != (old.keys, meant, old.alias, old.tag):
+            return False
+        if change and text[new.start : new.end] != change.written:
             return False
     return True
 

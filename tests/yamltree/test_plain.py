@@ -14,19 +14,32 @@ from ruamel.yaml.error import YAMLError
 
 from imagebot.yamltree.plain import needs_quotes, quote, reads_as, write
 
-STRINGS = """
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+STRINGS = _words("""
     1.2.3 v1 v1.10 latest 5d26e07 1.2.3-rc.1 1.21-alpine 20240101-abc 2024.01.01 nginx nginx:1.2
     ghcr.io/acme/web:1.2@sha256:aaaa localhost:5000/a:1 docker-daemon:my-app 1.2.3_4 a_1 x 0x 0xg
     0b2 1e 12345e7f e5 infinity nan null1 truey yess no-op a=b 1-2 1+1 10m 1.2. 1..2 _1 _ é 😀
     a#b a:b a\\b a'b a"b tag@x
-""".split()
-NUMBERS = """
+""")
+NUMBERS = _words("""
     1.10 1.20 .5 1. 10 0 -1 +1 +1.5 1e5 1E5 1e+5 12345e7 1.5e3 5e-3 0755 0o14 08 09 0777 0x1F 0X1f
     -0x1f 0b101 0B1 1_000 1_0.5 0x_1F 1:30 190:20:30 1:30.5 .inf -.inf +.Inf .NaN .nan 1234567
     553640e6 20240101 685230.15e+03
-""".split()
-BOOLEANS = "y Y yes Yes YES n N no No NO true True TRUE false False FALSE on On ON off Off OFF".split()
-TIMESTAMPS = ["2024-01-01", "2024-1-2", "2001-12-14t21:59:43.10-05:00", "2001-12-14 21:59:43", "2001-12-15T02:59:43.1Z"]
+""")
+BOOLEANS = _words(
+    "y Y yes Yes YES n N no No NO true True TRUE false False FALSE on On ON off Off OFF"
+)
+TIMESTAMPS = [
+    "2024-01-01",
+    "2024-1-2",
+    "2001-12-14t21:59:43.10-05:00",
+    "2001-12-14 21:59:43",
+    "2001-12-15T02:59:43.1Z",
+]
 ILLEGAL = [
     " a", "a ", "a: b", "a:", "a #b", "#a", "- a", "-", "-a", "?", "? a", ":", ":a", "[a", "a]", "{a", "a}", "a,b",
     "&a", "*a", "!a", "|", ">", "'a", '"a', "%a", "@a", "`a", "---", "--- a", "...", "... a", "a\nb", "a\tb", "\t",
@@ -72,19 +85,38 @@ def _ruamel(version: str, source: str) -> Any:
 def _values(source: str) -> list[Any]:
     """What three parsers read; an error of theirs is a value like any other."""
     found: list[Any] = []
-    for read in (lambda: _ruamel("1.1", source), lambda: _ruamel("1.2", source), lambda: yaml.safe_load(source)):
+    for read in (
+        lambda: _ruamel("1.1", source),
+        lambda: _ruamel("1.2", source),
+        lambda: yaml.safe_load(source),
+    ):
         try:
             found.append(read())
-        except (YAMLError, yaml.YAMLError, ValueError, AttributeError, IndexError, TypeError) as error:
+        except (
+            YAMLError,
+            yaml.YAMLError,
+            ValueError,
+            AttributeError,
+            IndexError,
+            TypeError,
+        ) as error:
             found.append(error)
     return found
 
 
-TRICKY = st.text(alphabet="0123456789abefnostyxNTFO+-._:eE~=<>#&*!|'\"%@`[]{},? \n\t\\/é\u2028\x85😀", max_size=8)
+TRICKY = st.text(
+    alphabet="0123456789abefnostyxNTFO+-._:eE~=<>#&*!|'\"%@`[]{},? \n\t\\/é\u2028\x85😀", max_size=8
+)
 WORDS = st.sampled_from([*STRINGS, *NUMBERS, *BOOLEANS, *TIMESTAMPS, *ILLEGAL, "~", "null"])
 
 
-@given(st.one_of(TRICKY, WORDS, st.from_regex(r"[-+]?[0-9._]{1,4}([eE:xob][-+]?[0-9_]{0,3})?", fullmatch=True)))
+@given(
+    st.one_of(
+        TRICKY,
+        WORDS,
+        st.from_regex(r"[-+]?[0-9._]{1,4}([eE:xob][-+]?[0-9_]{0,3})?", fullmatch=True),
+    )
+)
 @example("1e")
 @example("0o")
 @example("1__0")
@@ -107,20 +139,22 @@ def test_quoted_texts_read_back_as_themselves(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "style", "string_tag", "written"),
+    ("text", "style", "tagged", "written"),
     [
-        ("1.3", "single", False, "'1.3'"),
-        ("it's", "single", False, "'it''s'"),
-        ("a\nb", "single", False, '"a\\nb"'),
-        ("1.3", "double", False, '"1.3"'),
-        ('a"b\\', "double", False, '"a\\"b\\\\"'),
-        ("1.2.3", "plain", False, "1.2.3"),
-        ("1.3", "plain", False, '"1.3"'),
-        ("1.3", "plain", True, "1.3"),
-        ("a: b", "plain", True, '"a: b"'),
-        ("", "plain", True, '""'),
+        ("1.3", "single", 0, "'1.3'"),
+        ("it's", "single", 0, "'it''s'"),
+        ("a\nb", "single", 0, '"a\\nb"'),
+        ("1.3", "double", 0, '"1.3"'),
+        ('a"b\\', "double", 0, '"a\\"b\\\\"'),
+        ("1.2.3", "plain", 0, "1.2.3"),
+        ("1.3", "plain", 0, '"1.3"'),
+        ("1.3", "plain", 1, "1.3"),
+        ("a: b", "plain", 1, '"a: b"'),
+        ("", "plain", 1, '""'),
     ],
 )
-def test_quotes_are_kept_and_added_where_needed(text: str, style: Any, string_tag: bool, written: str) -> None:
+def test_quotes_are_kept_and_added_where_needed(
+    text: str, style: Any, tagged: int, written: str
+) -> None:
     """Quotes stay as they are; plain text gets double quotes only for a reason."""
-    assert write(text, style, string_tag=string_tag) == written
+    assert write(text, style, string_tag=bool(tagged)) == written
