@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from imagebot.gitrepo.mirror import CommitRequest, Mirror, RefUpdate
+from imagebot.gitrepo.mirror import CommitRequest, Mirror
+from imagebot.gitrepo.push import RefUpdate
 from imagebot.gitrepo.worktree import WorkingTree
 from tests.gitrepo.conftest import BOT, OpenMirror
 from tests.support.gitrepos import RemoteRepo, git

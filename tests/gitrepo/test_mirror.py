@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from imagebot.errors import BusyError, EditRefused, GitError, StartError, UsageError
 from imagebot.gitrepo.fastimport import quote
-from imagebot.gitrepo.mirror import CommitRequest, Mirror, RefUpdate
+from imagebot.gitrepo.mirror import CommitRequest, Mirror
 from imagebot.gitrepo.objects import Identity
+from imagebot.gitrepo.push import RefUpdate
 from tests.gitrepo.conftest import BOT, OpenMirror
 from tests.support.gitrepos import RemoteRepo, git
 

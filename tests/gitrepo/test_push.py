@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from imagebot.errors import GitError, UsageError
-from imagebot.gitrepo.mirror import CommitRequest, Mirror, RefUpdate
+from imagebot.gitrepo.mirror import CommitRequest, Mirror
+from imagebot.gitrepo.push import RefUpdate
 from tests.gitrepo.conftest import BOT, OpenMirror
 from tests.support.gitrepos import RemoteRepo, git
 

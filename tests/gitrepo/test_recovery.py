@@ -15,7 +15,8 @@ import pytest
 from imagebot.errors import GitError
 from imagebot.gitrepo.cache import MAX_PACKS
 from imagebot.gitrepo.lock import RepositoryLock
-from imagebot.gitrepo.mirror import CommitRequest, Mirror, RefUpdate
+from imagebot.gitrepo.mirror import CommitRequest, Mirror
+from imagebot.gitrepo.push import RefUpdate
 from tests.gitrepo.conftest import BOT, OpenMirror
 from tests.gitrepo.test_execution import cycle
 from tests.support.gitrepos import RemoteRepo
@@ -148,7 +149,8 @@ def test_the_lock_goes_with_its_holder(tmp_path: Path) -> None:
 RUN = """
 import sys
 from pathlib import Path
-from imagebot.gitrepo.mirror import CommitRequest, Mirror, RefUpdate
+from imagebot.gitrepo.mirror import CommitRequest, Mirror
+from imagebot.gitrepo.push import RefUpdate
 from imagebot.gitrepo.objects import Identity
 url, work = sys.argv[1:]
 with Mirror.open(url, Path(work), allow_local=True) as mirror:
