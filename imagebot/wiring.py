@@ -80,12 +80,15 @@ class Services:
         return Routes(self._network_registry, self._engine)
 
     def _network_registry(self) -> Registry:
+        import time
+
+        from imagebot.registry.auth import Authenticator
         from imagebot.registry.credentials import Credentials
         from imagebot.registry.distribution import DistributionRegistry
 
         files = [Path(path) for path in self.operator.docker_configs] if self.operator else []
         credentials = Credentials.from_environment(self.environment, files=files)
-        return DistributionRegistry(self.http, credentials)
+        return DistributionRegistry(self.http, credentials, Authenticator(time.time))
 
     def _engine(self) -> Registry:
         from imagebot.registry.engine import EngineRegistry

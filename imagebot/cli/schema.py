@@ -12,9 +12,10 @@ from imagebot.cli.common import print_json
 def command(which: str) -> None:
     """Print the JSON Schema (draft-07) of `.imagebot.yaml`, or of the operator's file."""
     if which == "operator":
-        from imagebot.config import operator
+        from imagebot.config.jsonschema import json_schema
+        from imagebot.config.operator import TITLE, Operator
 
-        print_json(operator.schema())
+        print_json(json_schema(Operator, TITLE))
     else:
         from imagebot import config
 
