@@ -51,6 +51,8 @@ def read(source: Source, document: Document, place: Place) -> ImageUse | Skipped
     reason = obstacle(document, scalar)
     if reason:
         return skip(source, scalar, label, reason)
+    if not scalar.text:
+        return skip(source, scalar, label, "it is empty")
     if holds_variable(scalar.text):
         return skip(source, scalar, label, f"{scalar.text!r} holds a variable")
     try:

@@ -7,6 +7,7 @@ away; size, depth, nodes and alias copies are capped. It refuses to know what an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,10 +28,10 @@ except ImportError:  # pragma: no cover - only where ruamel.yaml.clib has no whe
 SPLIT_OVER = 64 * 1024
 """Texts longer than this many characters are read document by document, only those wanted."""
 
-SECOND_LOOK = 512 * 1024
-"""How many characters of one file the slow parser may read again after libyaml's refusal."""
-
-_FLOW_PROBLEMS = ("found unexpected ':'", "did not find expected ',' or")
+_OLD_FLOW_PROBLEMS = ("found unexpected ':'", "did not find expected ',' or")
+_INNER = re.compile(r"(?<=[^\s\[\]{},\"'])[:?](?=[^\s\[\]{},])")
+_STAND_INS = {":": "\ue000", "?": "\ue001"}
+_BACK = str.maketrans({stand_in: character for character, stand_in in _STAND_INS.items()})
 _PARSER_ERRORS = (YAMLError, ValueError, OverflowError)
 
 Wanted = Callable[[int, str], bool]
@@ -75,7 +76,6 @@ class _Reader:
 
     def __init__(self, path: str, text: str) -> None:
         self.builder = Builder(path, text)
-        self._second_look = SECOND_LOOK
         builder = self.builder
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             events.StreamStartEvent: _nothing,
@@ -96,10 +96,10 @@ class _Reader:
         try:
             self._feed(part, PARSER, text)
         except _PARSER_ERRORS as error:
-            if not self._deserves_second_look(error, text):
+            if PARSER is pure_events or not _may_be_new_flow(error):
                 raise _refusal(self.builder, text, error) from error
             try:
-                self._feed(part, pure_events, text)
+                self._feed(part, c_events_of_new_flow, text)
             except _PARSER_ERRORS:
                 raise _refusal(self.builder, text, error) from error
 
@@ -109,13 +109,11 @@ class _Reader:
         for event in parser(text):
             handlers[type(event)](event)
 
-    def _deserves_second_look(self, error: Exception, text: str) -> bool:
-        """Whether libyaml may be wrong: its C package is of a time before `{image: a:1}`."""
-        problem = str(error.problem) if isinstance(error, MarkedYAMLError) else ""
-        if PARSER is pure_events or not problem.startswith(_FLOW_PROBLEMS):
-            return False
-        self._second_look -= len(text)
-        return self._second_look >= 0
+
+def _may_be_new_flow(error: Exception) -> bool:
+    """Whether a refusal may come from libyaml's age: see `c_events_of_new_flow`."""
+    problem = str(error.problem) if isinstance(error, MarkedYAMLError) else ""
+    return problem.startswith(_OLD_FLOW_PROBLEMS)
 
 
 def _nothing(_event: Any) -> None:
@@ -139,6 +137,21 @@ def _refusal(builder: Builder, text: str, error: Exception) -> EditRefused:
 def c_events(text: str) -> Iterator[Any]:
     """The events of libyaml. Its `compose` would recurse without a limit; its events do not."""
     return iter(CParser(text).get_event, None)
+
+
+def c_events_of_new_flow(text: str) -> Iterator[Any]:
+    """The events of libyaml for a text like `{image: nginx:1.2}`, legal since YAML 1.2.
+
+    The libyaml that ruamel.yaml.clib brings knows YAML 1.1 only, where `:` and `?` inside a word
+    of a flow collection are mistakes; kustomize and kubectl read them. Such characters, which
+    never mean anything but themselves, are replaced one for one while libyaml reads.
+    """
+    if any(stand_in in text for stand_in in _STAND_INS.values()):
+        raise ValueError("the text uses characters that imagebot needs itself")
+    for event in c_events(_INNER.sub(lambda found: _STAND_INS[found[0]], text)):
+        if isinstance(event, events.ScalarEvent):
+            event.value = event.value.translate(_BACK)
+        yield event
 
 
 def pure_events(text: str) -> Iterator[Any]:
