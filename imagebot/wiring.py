@@ -88,7 +88,7 @@ class Services:
 
         files = [Path(path) for path in self.operator.docker_configs] if self.operator else []
         credentials = Credentials.from_environment(self.environment, files=files)
-        return DistributionRegistry(self.http, credentials, Authenticator(time.time))
+        return DistributionRegistry(self.http, credentials.lookup, Authenticator(time.time))
 
     def _engine(self) -> Registry:
         from imagebot.registry.engine import EngineRegistry
