@@ -169,7 +169,10 @@ class Mirror:
     def read(
         self, shas: Sequence[str], *, max_blob: int = MAX_BLOB, max_total: int = MAX_TOTAL
     ) -> Mapping[str, bytes]:
-        """The contents of blobs; one over `max_blob` bytes is left out, all else is there."""
+        """The contents of blobs; one over `max_blob` bytes is left out, all else is there.
+
+        Raises EditRefused when all of them together are over `max_total` bytes.
+        """
         return self._recovering(
             lambda: self._objects.read(shas, max_blob=max_blob, max_total=max_total)
         )
@@ -299,8 +302,8 @@ class Mirror:
         try:
             return step()
         except GitError as error:
-            # A slow or broken connection is no sign of a broken mirror.
-            if self._trusted or error.retryable:
+            # A hint names a cause, and no cause with a name is a broken mirror.
+            if self._trusted or error.retryable or error.hint:
                 raise
             self._remote_branches()
             self._recreate(blobless=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from imagebot.errors import GitError, UsageError
+from imagebot.errors import EditRefused, GitError, UsageError
 from imagebot.gitrepo.fastimport import lookup_stream, parse_lookup
 from imagebot.gitrepo.run import GitRunner
 
@@ -84,9 +84,9 @@ class CommitInfo:
 
 
 def check_sha(sha: str) -> str:
-    """Give `sha` back when it is a whole object name; raises GitError otherwise."""
+    """Give `sha` back when it is a whole object name; raises UsageError otherwise."""
     if not _SHA.fullmatch(sha):
-        raise GitError(f"{sha[:80]!r} is no commit or object name")
+        raise UsageError(f"{sha[:80]!r} is no commit or object name")
     return sha
 
 
@@ -96,7 +96,7 @@ def no_fetch(_: Sequence[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Objects:
-    """The objects of one repository. Every method raises GitError."""
+    """The objects of one repository. Every method raises GitError, and UsageError for a bad sha."""
 
     git: GitRunner
     fetch: Callable[[Sequence[str]], None] = no_fetch
@@ -111,14 +111,14 @@ class Objects:
     ) -> Mapping[str, bytes]:
         """The contents of blobs. A blob over `max_blob` bytes is left out; all else is there.
 
-        Raises GitError when all of them together are over `max_total` bytes.
+        Raises EditRefused when all of them together are over `max_total` bytes.
         """
         wanted = list(dict.fromkeys(check_sha(sha) for sha in shas))
         sizes = self._present(wanted)
         chosen = [sha for sha in wanted if sizes[sha] <= max_blob]
         total = sum(sizes[sha] for sha in chosen)
         if total > max_total:
-            raise GitError(
+            raise EditRefused(
                 f"{len(chosen)} files hold {total} bytes, over the limit of {max_total}",
                 hint="narrow `paths` in the configuration",
             )

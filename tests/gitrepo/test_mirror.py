@@ -133,7 +133,7 @@ def test_reading_is_bounded(remote: RemoteRepo, open_mirror: OpenMirror) -> None
     shas = {entry.path: entry.sha for entry in mirror.tree(sha)}
     found = mirror.read([shas["big"], shas["small"]], max_blob=4999)
     assert list(found) == [shas["small"]]
-    with pytest.raises(GitError, match="over the limit"):
+    with pytest.raises(EditRefused, match="over the limit"):
         mirror.read([shas["big"], shas["small"]], max_total=5009)
 
 
@@ -390,7 +390,7 @@ def test_only_whole_object_names_reach_git(open_mirror: OpenMirror, sha: str) ->
         lambda s: mirror._objects.log(s, s),
         lambda s: mirror.diff(s, s),
     ):
-        with pytest.raises(GitError, match="no commit or object name"):
+        with pytest.raises(UsageError, match="no commit or object name"):
             ask(sha)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebot.errors import GitError
+from imagebot.errors import EditRefused, GitError
 from imagebot.gitrepo.cache import MAX_PACKS
 from imagebot.gitrepo.lock import RepositoryLock
 from imagebot.gitrepo.mirror import CommitRequest, Mirror
@@ -118,6 +118,20 @@ def test_a_remote_that_is_down_costs_no_cache(
     (tmp_path / "away").rename(remote.path)
     with open_mirror() as mirror:
         cycle(mirror)
+
+
+def test_a_cause_that_is_known_costs_no_cache(open_mirror: OpenMirror) -> None:
+    """A base branch that is gone, or too much to read, does not throw a good cache away."""
+    with open_mirror() as mirror:
+        cycle(mirror)
+        before = packs(mirror.directory.git_dir)
+    with open_mirror(base="gone") as mirror, pytest.raises(GitError, match="gone"):
+        mirror.fetch()
+    with open_mirror() as mirror:
+        entries = mirror.tree(mirror.fetch().base_sha)
+        with pytest.raises(EditRefused):
+            mirror.read([entry.sha for entry in entries], max_total=1)
+    assert packs(mirror.directory.git_dir) == before
 
 
 def test_a_worn_cache_is_fetched_anew(open_mirror: OpenMirror) -> None:

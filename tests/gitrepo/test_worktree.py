@@ -217,16 +217,16 @@ def test_a_root_that_is_no_directory(tmp_path: Path) -> None:
 
 
 def test_ten_thousand_files_are_listed_and_read_quickly(tmp_path: Path) -> None:
-    """10,000 files in 100 folders: well under three seconds for list and read together."""
+    """10,000 files in 100 folders: less than two seconds of processor time for list and read."""
     for number in range(100):
         folder = tmp_path / f"tree/{number:03}"
         folder.mkdir(parents=True)
         for name in range(100):
             (folder / f"{name}.yaml").write_bytes(b"a: 1\n")
     tree = WorkingTree(tmp_path / "tree")
-    started = time.monotonic()
+    started = time.process_time()
     paths = [entry.path for entry in tree.entries()]
     contents = tree.read(paths)
-    elapsed = time.monotonic() - started
+    elapsed = time.process_time() - started
     assert len(contents) == 10_000
-    assert elapsed < 3
+    assert elapsed < 2
