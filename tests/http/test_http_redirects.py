@@ -12,6 +12,7 @@ from imagebot.errors import PeerError
 from imagebot.http import HttpClient
 from tests.support.certificates import Authority
 from tests.support.misbehaving import Handler, Misbehaving, Seen, Wire, ok
+from tests.support.names import resolve_to_loopback
 from tests.support.skipclock import SkipClock
 
 SECRET = "canary-3f9a"
@@ -163,18 +164,6 @@ def test_a_public_host_cannot_send_us_to_an_internal_address(
         with pytest.raises(PeerError, match="internal address"):
             http.request("GET", f"https://registry.example.com:{server.port}/")
         assert len(server.seen) == 1
-
-
-def resolve_to_loopback(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    """Names of this test resolve to 127.0.0.1; all others as ever."""
-    import socket
-
-    real = socket.getaddrinfo
-
-    def resolve(host: str, *args: object, **kwargs: object) -> object:
-        return real("127.0.0.1" if host in names else host, *args, **kwargs)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
 
 
 def test_https_never_falls_back_to_http(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
