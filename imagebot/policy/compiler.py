@@ -46,6 +46,8 @@ def compile_policy(spec: Mapping[str, object], *, strict: bool = False) -> Polic
 
 
 def _semver(options: object, *, strict: bool) -> Policy:
+    if isinstance(options, int | float):
+        raise PolicyError(f"semver: {options!r} is a number", hint="put the range in quotes")
     fields = {"range": options} if isinstance(options, str) else _mapping(options, "semver")
     _known(fields, "semver", ("range", "prerelease"))
     text = fields.get("range")
@@ -112,12 +114,18 @@ def _regex(options: object) -> Policy:
             "regex needs either sort or template",
             hint="sort: [group, ...], or template: '$major.$minor' with as: version",
         )
-    if isinstance(template, str):
-        pieces = compile_template(template, pattern.names, pattern.groups)
-        return Regex(pattern, (SortKey(pieces, template, _reader(fields.get("as", "natural"))),))
+    if template is not None:
+        return Regex(pattern, (_template_key(template, fields.get("as", "natural"), pattern),))
     if not isinstance(sort, Sequence) or isinstance(sort, str) or not sort:
         raise PolicyError("regex: sort is a list of groups", hint=f"of {sorted(pattern.names)}")
     return Regex(pattern, tuple(_sort_key(item, pattern) for item in sort))
+
+
+def _template_key(template: object, reads: object, pattern: Pattern) -> SortKey:
+    if not isinstance(template, str) or not template:
+        raise PolicyError("regex: template is a text", hint="such as '$major.$minor'")
+    compiled = compile_template(template, pattern.names, pattern.groups)
+    return SortKey(compiled, template, _reader(reads))
 
 
 def _sort_key(item: object, pattern: Pattern) -> SortKey:
@@ -130,8 +138,8 @@ def _sort_key(item: object, pattern: Pattern) -> SortKey:
             hint=f"its named groups: {', '.join(sorted(pattern.names)) or 'none'}",
         )
     descending = _descending(fields.get("order"), "regex.sort")
-    pieces = (pattern.names[group],)
-    return SortKey(pieces, group, _reader(fields.get("as", "natural")), descending)
+    template = (pattern.names[group],)
+    return SortKey(template, group, _reader(fields.get("as", "natural")), descending)
 
 
 def _reader(name: object) -> str:

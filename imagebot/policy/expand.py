@@ -11,17 +11,17 @@ from collections.abc import Mapping
 _MAX_INDEX_DIGITS = 8
 _REFERENCE = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))")
 
-Piece = str | int | None
-"""A literal text, the number of a group, or nothing."""
+Template = tuple[bytes | int, ...]
+"""A compiled template: literal texts as UTF-8, and the numbers of groups."""
 
 
-def compile_template(template: str, names: Mapping[str, int], groups: int) -> tuple[Piece, ...]:
+def compile_template(template: str, names: Mapping[str, int], groups: int) -> Template:
     """Read a template for a pattern with these named groups and this many groups in all.
 
     `$name` takes the longest run of letters, digits and underscores, so that `$1x` is the group
     named `1x`; `${1}x` is the first group, then an x. A `$` that starts no reference is itself.
     """
-    pieces: list[Piece] = []
+    pieces: list[str | int | None] = []
     end = 0
     for reference in _REFERENCE.finditer(template):
         pieces.append(template[end : reference.start()])
@@ -29,7 +29,11 @@ def compile_template(template: str, names: Mapping[str, int], groups: int) -> tu
         name = reference[2] or reference[3]
         pieces.append("$" if name is None else _group(name, names, groups))
     pieces.append(template[end:])
-    return tuple(piece for piece in pieces if piece not in ("", None))
+    return tuple(
+        piece.encode("utf-8", "surrogatepass") if isinstance(piece, str) else piece
+        for piece in pieces
+        if piece is not None and piece != ""
+    )
 
 
 def _group(name: str, names: Mapping[str, int], groups: int) -> int | None:

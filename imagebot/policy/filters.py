@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imagebot.errors import PolicyError
-from imagebot.policy.expand import Piece, compile_template
+from imagebot.policy.expand import Template, compile_template
 
 MAX_PATTERN = 2_000
 _SET_MEMORY = 64 << 20
@@ -36,13 +36,12 @@ class Pattern:
         """How many groups it has."""
         return int(self.compiled.groups)
 
-    def captures(self, text: str) -> tuple[str, ...] | None:
-        """The whole match and each group (empty where it took no part); None without a match."""
-        match = self.compiled.search(_encoded(text))
+    def expand(self, text: str, templates: Sequence[Template]) -> list[str] | None:
+        """Each template filled from the first match; None when the pattern is not found."""
+        match = self.compiled.search(encoded(text))
         if match is None:
             return None
-        found = (match.group(), *match.groups(default=b""))
-        return tuple(part.decode("utf-8", "surrogatepass") for part in found)
+        return [_filled(template, match) for template in templates]
 
 
 def compile_pattern(text: str) -> Pattern:
@@ -87,7 +86,8 @@ class TagFilter:
         self._allow_set = _PatternSet(self._allow)
         self._deny_set = _PatternSet(self._deny)
         self._templates = tuple(
-            compile_template(extract, pattern.names, pattern.groups) for pattern in self._allow
+            (pattern, (compile_template(extract, pattern.names, pattern.groups),))
+            for pattern in self._allow
         )
         self._refused = f"matches no allow pattern: {' '.join(p.text for p in self._allow)}"
         self._denied = tuple(f"matches the deny pattern {p.text}" for p in self._deny)
@@ -104,15 +104,18 @@ class TagFilter:
         dropped: dict[str, str] = {}
         allow, deny = self._allow_set, self._deny_set
         for tag in tags:
-            encoded = _encoded(tag)
-            if deny and (hit := deny.first(encoded)) is not None:
+            if deny and (hit := deny.first(encoded(tag))) is not None:
                 dropped[tag] = self._denied[hit]
-            elif not allow:
+            elif self.extract:
+                text = self._extracted(tag)
+                if text is None:
+                    dropped[tag] = self._refused
+                else:
+                    texts[tag] = text
+            elif not allow or allow.first(encoded(tag)) is not None:
                 texts[tag] = tag
-            elif (hit := allow.first(encoded)) is None:
-                dropped[tag] = self._refused
             else:
-                texts[tag] = self._extracted(tag, hit) if self.extract else tag
+                dropped[tag] = self._refused
         return Filtered(texts, dropped)
 
     def text(self, tag: str) -> str | None:
@@ -120,14 +123,14 @@ class TagFilter:
 
         Without an extract every tag, allowed or not, reads as itself.
         """
-        if not self.extract:
-            return tag
-        hit = self._allow_set.first(_encoded(tag))
-        return None if hit is None else self._extracted(tag, hit)
+        return self._extracted(tag) if self.extract else tag
 
-    def _extracted(self, tag: str, hit: int) -> str:
-        captures = self._allow[hit].captures(tag) or ("",)
-        return "".join(_expanded(piece, captures) for piece in self._templates[hit])
+    def _extracted(self, tag: str) -> str | None:
+        for pattern, templates in self._templates:
+            texts = pattern.expand(tag, templates)
+            if texts is not None:
+                return texts[0]
+        return None
 
 
 class _PatternSet:
@@ -152,9 +155,9 @@ class _PatternSet:
     def __bool__(self) -> bool:
         return self._size > 0
 
-    def first(self, encoded: bytes) -> int | None:
+    def first(self, text: bytes) -> int | None:
         """The first pattern, by position, that matches."""
-        hits = self._set.Match(encoded)
+        hits = self._set.Match(text)
         return min(hits) if hits else None
 
 
@@ -170,14 +173,16 @@ def compile_filter(
     return TagFilter(allow, deny, extract)
 
 
-def _expanded(piece: Piece, captures: tuple[str, ...]) -> str:
-    if isinstance(piece, int):
-        return captures[piece]
-    return piece or ""
+def encoded(text: str) -> bytes:
+    """Text as the bytes that RE2 reads; a lone surrogate passes, as no valid text equals it."""
+    return text.encode("utf-8", "surrogatepass")
 
 
-def _encoded(tag: str) -> bytes:
-    return tag.encode("utf-8", "surrogatepass")
+def _filled(template: Template, match: Any) -> str:
+    if len(template) == 1 and isinstance(template[0], int):
+        return (match[template[0]] or b"").decode("utf-8", "surrogatepass")
+    parts = [match[piece] or b"" if isinstance(piece, int) else piece for piece in template]
+    return b"".join(parts).decode("utf-8", "surrogatepass")
 
 
 def _hint(said: str) -> str:

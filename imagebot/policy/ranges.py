@@ -87,7 +87,7 @@ class _Group:
 class Range:
     """A compiled range. Immutable; `text` is how it was written."""
 
-    __slots__ = ("_groups", "text")
+    __slots__ = ("_groups", "judge", "text")
 
     def __init__(self, text: str, *, prereleases: bool = False) -> None:
         """Compile `text`. `prereleases` opens every group's gate. Raises PolicyError."""
@@ -99,6 +99,8 @@ class Range:
                 hint=f"at most {MAX_LENGTH} characters and {MAX_GROUPS} alternatives",
             )
         self._groups = tuple(_group(part, text, opened=prereleases) for part in alternatives)
+        # Most ranges have one alternative, and an election asks a hundred thousand times.
+        self.judge = self._groups[0].refusal if len(self._groups) == 1 else self._refusal
 
     def __repr__(self) -> str:
         """The range as it was written."""
@@ -106,6 +108,9 @@ class Range:
 
     def refusal(self, key: VersionKey) -> str:
         """Why a version is outside the range, as a short constant text; empty when inside."""
+        return self.judge(key)
+
+    def _refusal(self, key: VersionKey) -> str:
         reason = self._groups[0].refusal(key)
         for group in self._groups[1:]:
             if not reason:

@@ -13,14 +13,13 @@ from functools import total_ordering
 
 from imagebot.policy.base import Key, Order, Situation, no_wants
 from imagebot.policy.calendar import calendar_key
-from imagebot.policy.expand import Piece
+from imagebot.policy.expand import Template
 from imagebot.policy.filters import Pattern
 from imagebot.policy.numerical import number
 from imagebot.policy.semver import NOT_A_VERSION
 from imagebot.policy.version import parse, step
 
 _RUNS = re.compile(r"([0-9]+)|([^0-9]+)")
-_MAX_RUN = 1000
 
 Reader = Callable[[str], Key | int | Decimal | str]
 
@@ -28,9 +27,7 @@ Reader = Callable[[str], Key | int | Decimal | str]
 def natural_key(text: str) -> Key:
     """Text in the order people expect: runs of digits by value, the rest by its bytes."""
     return tuple(
-        (0, len(digits.lstrip("0")), digits.lstrip("0"), digits)
-        if digits
-        else (1, 0, other[:_MAX_RUN], other)
+        (0, len(digits.lstrip("0")), digits.lstrip("0"), digits) if digits else (1, 0, other, "")
         for digits, other in _RUNS.findall(text)
     )
 
@@ -55,9 +52,9 @@ READERS: Mapping[str, Reader] = {
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """One part of the order: the pieces of text to read, how, and in which direction."""
+    """One part of the order: the template of the text to read, how, and which way round."""
 
-    pieces: tuple[Piece, ...]
+    template: Template
     label: str
     reads: str = "natural"
     descending: bool = False
@@ -90,20 +87,18 @@ class Regex:
         """By the first sort key, when it is a version."""
         if self.keys[0].reads != "version":
             return ""
-        before, after = self.pattern.captures(old), self.pattern.captures(new)
-        if before is None or after is None:
-            return ""
-        pieces = self.keys[0].pieces
-        return step(_expanded(pieces, before), _expanded(pieces, after))
+        first = (self.keys[0].template,)
+        before, after = self.pattern.expand(old, first), self.pattern.expand(new, first)
+        return step(before[0], after[0]) if before and after else ""
 
     def _rank(self, text: str, tag: str) -> Key | str:
         del tag
-        captures = self.pattern.captures(text)
-        if captures is None:
+        found = self.pattern.expand(text, [key.template for key in self.keys])
+        if found is None:
             return f"does not match the pattern {self.pattern.text}"
         places: list[object] = []
-        for key in self.keys:
-            place = READERS[key.reads](_expanded(key.pieces, captures))
+        for key, value in zip(self.keys, found, strict=True):
+            place = READERS[key.reads](value)
             if isinstance(place, str):
                 return f"{key.label} is {place}"
             places.append(_Reversed(place) if key.descending else place)
@@ -127,7 +122,3 @@ class _Reversed:
 
     def __hash__(self) -> int:
         return hash(self.place)
-
-
-def _expanded(pieces: tuple[Piece, ...], captures: tuple[str, ...]) -> str:
-    return "".join(captures[p] if isinstance(p, int) else p or "" for p in pieces)

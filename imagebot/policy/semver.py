@@ -32,7 +32,7 @@ class Semver:
     def order(self, situation: Situation) -> Order:
         """Order by precedence; build metadata and spelling do not count."""
         del situation
-        refusal, strict = self.range.refusal, self.strict
+        refusal, strict = self.range.judge, self.strict
         no_version = NOT_THREE_PARTS if strict else NOT_A_VERSION
 
         def rank(text: str, tag: str) -> Key | str:
