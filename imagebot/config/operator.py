@@ -215,7 +215,7 @@ class ServeShape(Shape):
         default="0s", description="A run starts up to this much later, at random: `90s`, `5m`."
     )
     listen: Listen = Field(
-        default="127.0.0.1:8080", description="The address of health checks, metrics and web pages."
+        default="127.0.0.1:8080", description="The address of the health checks, `host:port`."
     )
 
     @property
