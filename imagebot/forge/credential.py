@@ -7,7 +7,8 @@ writes. Refuses to know any forge's paths.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol
 
 from imagebot.errors import StartError
@@ -68,18 +69,28 @@ class Token:
 
 
 class Pace:
-    """Keeps writes at least `gap` seconds apart, for all threads and forges that share it."""
+    """Writes one after another, `gap` seconds from one's end to the next one's start.
+
+    For all threads and forges that share it. A gap of 0 holds nothing up.
+    """
 
     def __init__(self, clock: Clock, gap: float) -> None:
         self._clock = clock
         self._gap = gap
-        self._last = float("-inf")
+        self._ended = float("-inf")
         self._lock = threading.Lock()
 
-    def wait(self) -> None:
-        """Sleep until the next write may start."""
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """The time for one write."""
+        if not self._gap:
+            yield
+            return
         with self._lock:
-            rest = self._last + self._gap - self._clock.monotonic()
+            rest = self._ended + self._gap - self._clock.monotonic()
             if rest > 0:
                 self._clock.sleep(rest)
-            self._last = self._clock.monotonic()
+            try:
+                yield
+            finally:
+                self._ended = self._clock.monotonic()

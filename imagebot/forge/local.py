@@ -49,22 +49,22 @@ class LocalForge:
 
     def open_pulls(self, prefix: str) -> Sequence[PullRequest]:
         """Every open request whose head starts with `prefix`."""
-        return [p for p in self._all() if p.state == "open" and p.head.startswith(prefix)]
+        found = self._chosen(lambda r: r.state == "open" and r.head.startswith(prefix))
+        return [pull for pull in found if pull.state == "open"]
 
     def history(self, head: str, base: str) -> Sequence[PullRequest]:
         """Requests in any state from `head` to `base`, newest first."""
-        return [pull for pull in self._all() if (pull.head, pull.base) == (head, base)]
+        return self._chosen(lambda record: (record.head, record.base) == (head, base))
 
     def get(self, number: int) -> PullRequest | None:
         """One request by number, or None."""
         if not self._path(number).exists():
             return None
         with self._locked():
-            return self._shown(self._current(self._path(number)))
+            return self._shown(self._current(read_record(self._path(number))))
 
     def create(self, *, head: str, base: str, title: str, body: str) -> PullRequest:
         """Open a request under the next free number, whatever other processes do."""
-        self._folder.mkdir(parents=True, exist_ok=True)
         with self._locked():
             tip = self._check(head, base)
             number = max((int(path.stem) for path in self._paths()), default=0) + 1
@@ -105,11 +105,13 @@ class LocalForge:
         """Always '': a folder has no web page."""
         return ""
 
-    def _all(self) -> list[PullRequest]:
+    def _chosen(self, wanted: Callable[[Record], bool]) -> list[PullRequest]:
+        """The wanted requests as they are now. Git is asked about these alone."""
         if not self._folder.is_dir():
             return []
         with self._locked():
-            return newest_first(self._shown(self._current(path)) for path in self._paths())
+            records = [read_record(path) for path in self._paths()]
+            return newest_first(self._shown(self._current(r)) for r in records if wanted(r))
 
     def _check(self, head: str, base: str) -> str:
         """The head's commit when a request may be opened; raises what a forge would."""
@@ -117,17 +119,17 @@ class LocalForge:
         for branch in (head, base):
             if not self._branches.head_of(branch):
                 raise ForgeError(f"there is no branch {branch}", status=_UNPROCESSABLE)
-        known = (self._current(path) for path in self._paths())
-        if any((r.head, r.base, r.state) == (head, base, "open") for r in known):
+        known = (read_record(path) for path in self._paths())
+        same = [r for r in known if (r.head, r.base, r.state) == (head, base, "open")]
+        if any(self._current(record).state == "open" for record in same):
             told = f"a pull request from {head} to {base} is open already"
             raise DuplicatePullRequest(told, status=HTTPStatus.CONFLICT)
         if self._branches.is_ancestor(tip, base):
             raise NoCommits(f"{base} has every commit of {head}", status=_UNPROCESSABLE)
         return tip
 
-    def _current(self, path: Path) -> Record:
+    def _current(self, record: Record) -> Record:
         """The record, brought up to what git says now."""
-        record = read_record(path)
         if record.state != "open":
             return record
         tip = self._branches.head_of(record.head)
@@ -141,7 +143,7 @@ class LocalForge:
             merged = self._branches.is_ancestor(tip, record.base)
             now = replace(record, head_sha=tip, state="merged" if merged else "open")
         if now != record:
-            write_record(path, now)
+            write_record(self._path(record.number), now)
         return now
 
     def _shown(self, record: Record) -> PullRequest:
@@ -169,12 +171,13 @@ class LocalForge:
         if not self._path(number).exists():
             raise ForgeError(f"there is no pull request {number}", status=HTTPStatus.NOT_FOUND)
         with self._locked():
-            yield self._current(self._path(number))
+            yield self._current(read_record(self._path(number)))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Alone with the folder, in this process and all others."""
         try:
+            self._folder.mkdir(parents=True, exist_ok=True)
             with (self._folder / ".lock").open("a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -143,12 +144,12 @@ class Rest:
     def _send(self, method: str, url: str, body: bytes | None) -> Response:
         secret = self._credential.headers()
         kind = {} if body is None else {"Content-Type": "application/json"}
-        if method != "GET":
-            self._pace.wait()
+        headers = {**self._headers, **kind}
         try:
-            return self._http.request(
-                method, url, headers={**self._headers, **kind}, secret_headers=secret, body=body
-            )
+            with nullcontext() if method == "GET" else self._pace.turn():
+                return self._http.request(
+                    method, url, headers=headers, secret_headers=secret, body=body
+                )
         except PeerError as error:
             raise ForgeError(
                 f"{self._name}: {self._clean(error.message)}",

@@ -39,7 +39,7 @@ _HOSTS: Mapping[str, Kind] = {
     "codeberg.org": "gitea",
     "gitea.com": "gitea",
 }
-_SCP = re.compile(r"(?:[\w.-]+@)?(?P<host>[\w.-]+):(?P<path>[^/].*)", re.ASCII)
+_SCP = re.compile(r"(?:[\w.-]+@)?(?P<host>[\w.-]+):(?P<path>[\w.~+-][\w.~+/-]*)", re.ASCII)
 _SEGMENT = re.compile(r"[\w.+-]*\w[\w.+-]*")
 _TOLD = "say which one: kind: github, gitlab or gitea (Forgejo is gitea)"
 

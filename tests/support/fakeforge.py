@@ -94,6 +94,8 @@ class FakeForge:
         with self.lock:
             number = max(self.pulls, default=0) + 1
             sha = self.git.tip(head) or f"{number:040x}"
+            if isinstance(self.git, NamedBranches) and isinstance(self.git.source, dict):
+                self.git.source.setdefault(head, sha)
             pull = Pull(number, head, base, title, **{"head_sha": sha, **more})
             self.pulls[number] = pull
             return pull

@@ -9,7 +9,7 @@ import contextlib
 import json
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -44,6 +44,7 @@ class Fault:
     body: bytes = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
     headers: Mapping[str, str] = field(default_factory=dict)
     keep_status: bool = False
+    skip: int = 0
 
 
 @dataclass
@@ -62,9 +63,12 @@ class Faults:
     all_fails: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def cut(self, operation: str, *, after: bool = False, times: int = 1) -> None:
-        """Close the connection without a reply, before or `after` the work is done."""
-        self._add(Fault(operation, after=after), times)
+    def cut(self, operation: str, *, after: bool = False, times: int = 1, skip: int = 0) -> None:
+        """Close the connection without a reply, before or `after` the work is done.
+
+        `operation` is one of the names in the fake's table, or `*`; `skip` calls are spared.
+        """
+        self._add(Fault(operation, after=after, skip=skip), times)
 
     def status(
         self,
@@ -75,9 +79,10 @@ class Faults:
         times: int = 1,
         message: str | None = None,
         headers: Mapping[str, str] | None = None,
+        skip: int = 0,
     ) -> None:
         """Answer this status: with an HTML page, or JSON when there is a `message`."""
-        fault = Fault(operation, after=after, status=status, headers=headers or {})
+        fault = Fault(operation, after=after, status=status, headers=headers or {}, skip=skip)
         if message is not None:
             fault.body = json.dumps({"message": message}).encode()
         self._add(fault, times)
@@ -89,14 +94,18 @@ class Faults:
     def take(self, operation: str, *, after: bool) -> Fault | None:
         with self._lock:
             for fault in self.queue:
-                if fault.operation in {operation, "*"} and fault.after == after:
-                    self.queue.remove(fault)
-                    return fault
+                if fault.operation not in {operation, "*"} or fault.after != after:
+                    continue
+                if fault.skip:
+                    fault.skip -= 1
+                    continue
+                self.queue.remove(fault)
+                return fault
         return None
 
     def _add(self, fault: Fault, times: int) -> None:
         with self._lock:
-            self.queue.extend([fault] * times)
+            self.queue.extend(replace(fault) for _ in range(times))
 
 
 @dataclass
@@ -166,6 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
     """Reads one request, hands it to the forge, writes what comes back."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: Server
 
     def setup(self) -> None:

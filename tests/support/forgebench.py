@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from imagebot.forge.github_app import App
-from imagebot.forge.local import Branches, LocalForge
 from imagebot.forge.port import Forge
 from imagebot.forge.select import Connection, connect
 from imagebot.http import HttpClient
@@ -26,6 +25,7 @@ from tests.support.fakegit import GitBranches, commit_file
 from tests.support.fakegitea import FakeGitea
 from tests.support.fakegithub import FakeGitHub
 from tests.support.fakegitlab import FakeGitLab
+from tests.support.localrace import local_forge
 from tests.support.skipclock import SkipClock
 
 FAKES: dict[str, type[FakeForge]] = {
@@ -35,6 +35,7 @@ FAKES: dict[str, type[FakeForge]] = {
     "gitea": FakeGitea,
 }
 KINDS = ("local", *FAKES)
+REST = tuple(FAKES)
 
 
 @functools.cache
@@ -97,19 +98,20 @@ class Bench:
         return list(json.loads(path.read_text())["comments"])
 
 
-def local_forge(bare: Path) -> LocalForge:
-    git = GitBranches(bare)
-    return LocalForge(bare, branches=Branches(head_of=git.tip, is_ancestor=git.contains))
-
-
 @contextmanager
-def open_bench(kind: str, bare: Path, clock: SkipClock, **fake: Any) -> Iterator[Bench]:
-    """The bench of one kind; `fake` goes to the fake forge."""
+def open_bench(
+    kind: str, branches: Path | dict[str, str], clock: SkipClock, **fake: Any
+) -> Iterator[Bench]:
+    """The bench of one kind over a bare repository (or made-up branches, on a REST forge).
+
+    `fake` goes to the fake forge.
+    """
+    bare = branches if isinstance(branches, Path) else Path("/nonexistent")
     if kind == "local":
         yield Bench(kind, local_forge(bare), bare, clock)
         return
     with (
-        FAKES[kind](branches=bare, now=clock.now, **fake) as server,
+        FAKES[kind](**{"branches": branches, "now": clock.now} | fake) as server,
         HttpClient(user_agent="imagebot-tests", clock=clock) as http,
     ):
         with_app: dict[str, Any] = {"token": server.token}
