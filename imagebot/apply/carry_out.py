@@ -33,6 +33,9 @@ from imagebot.pulls.decide import Desired, Observed
 from imagebot.pulls.marker import Marker, with_marker
 from imagebot.pulls.message import commit_message
 
+RACES = ("failed to update ref", "cannot lock ref", "incorrect old value")
+"""What servers say when two pushes meet at the same instant."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -91,7 +94,7 @@ class CarryOut:
             if step.key in failures:
                 outcomes.append(self._outcome(step, "failed", failures[step.key]))
             elif result is not None and not result.ok:
-                again.update({step.key} if result.stale else ())
+                again.update({step.key} if _raced(result) else ())
                 outcomes.append(self._outcome(step, "failed", f"push refused: {result.reason}"))
             else:
                 outcomes.append(self._finish(step, shas.get(step.key, ""), again))
@@ -239,3 +242,8 @@ class CarryOut:
             url=pull.url if pull else "",
             failed=action == "failed",
         )
+
+
+def _raced(result: PushResult) -> bool:
+    """Whether somebody pushed the same branch meanwhile, so that another look is worth it."""
+    return result.stale or any(sign in result.reason for sign in RACES)
