@@ -20,8 +20,10 @@ from typing import Self, Unpack, cast
 
 from imagebot.errors import UsageError
 from imagebot.registry.images import ImageOptions, push_image
-from imagebot.registry.server_routes import Answer, Request, answer, error_answer
-from imagebot.registry.server_store import Limits, Refused, Store
+from imagebot.registry.server_routes import Answer, Request, Service, answer, error_answer
+from imagebot.registry.server_rules import Limits, Refused
+from imagebot.registry.server_store import Store
+from imagebot.registry.server_uploads import Uploads
 
 _IDLE_SECONDS = 30.0
 _STOP_SECONDS = 5.0
@@ -51,7 +53,7 @@ class EmbeddedRegistry:
         if not ipaddress.ip_address(address).is_loopback:
             raise UsageError(f"the embedded registry has no accounts; {address} is no loopback")
         self.store = Store(directory, limits)
-        self.page_size = page_size
+        self.service = Service(self.store, Uploads(self.store), page_size)
         self.record = record
         self.requests: list[tuple[str, str]] = []
         self._address = (address, port)
@@ -165,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(error_answer(refused))
             return
         request = Request(self.command, self.path, self.headers, body)
-        self._send(answer(registry.store, request, registry.page_size))
+        self._send(answer(registry.service, request))
 
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = respond  # noqa: N815 - http.server looks these names up
 

@@ -14,7 +14,9 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from imagebot.registry.mediatypes import OCI_INDEX
 from imagebot.registry.server_manifest import Manifest
-from imagebot.registry.server_store import Refused, Store
+from imagebot.registry.server_rules import Refused
+from imagebot.registry.server_store import Store
+from imagebot.registry.server_uploads import Uploads
 
 _JSON = "application/json"
 _OCTETS = "application/octet-stream"
@@ -63,10 +65,19 @@ class Answer:
     body: bytes = b""
 
 
-def answer(store: Store, request: Request, page_size: int) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What answers: the content, the unfinished uploads, and the most tags that a page has."""
+
+    store: Store
+    uploads: Uploads
+    page_size: int
+
+
+def answer(service: Service, request: Request) -> Answer:
     """What the registry answers; a rule that is broken becomes an error document."""
     try:
-        return _dispatch(store, request, page_size)
+        return _dispatch(service, request)
     except Refused as refused:
         return error_answer(refused)
 
@@ -77,7 +88,7 @@ def error_answer(refused: Refused) -> Answer:
     return _json(refused.status, {"errors": [error]})
 
 
-def _dispatch(store: Store, request: Request, page_size: int) -> Answer:
+def _dispatch(service: Service, request: Request) -> Answer:
     path = request.path
     if path in {"/v2/", "/v2"} and request.is_read:
         return _json(200, {}, {"Docker-Distribution-API-Version": "registry/2.0"})
@@ -86,18 +97,18 @@ def _dispatch(store: Store, request: Request, page_size: int) -> Answer:
     name, _, end = path.removeprefix("/v2/").rpartition("/")
     name, _, kind = name.rpartition("/")
     if kind == "uploads" and name.endswith("/blobs"):
-        return _upload(store, request, name.removesuffix("/blobs"), end)
+        return _upload(service, request, name.removesuffix("/blobs"), end)
     if kind == "tags" and end == "list" and request.is_read:
-        return _tags(store, request, name, page_size)
+        return _tags(service, request, name)
     endpoint = _ENDPOINTS.get(kind)
     if not name or endpoint is None:
         raise Refused(404, "UNSUPPORTED", "this path is no registry's")
-    return endpoint(store, request, name, end)
+    return endpoint(service, request, name, end)
 
 
-def _manifests(store: Store, request: Request, name: str, reference: str) -> Answer:
+def _manifests(service: Service, request: Request, name: str, reference: str) -> Answer:
     if request.is_read:
-        found = store.manifest(name, reference)
+        found = service.store.manifest(name, reference)
         headers = {
             "Content-Type": found.media_type,
             "Docker-Content-Digest": found.digest,
@@ -107,9 +118,9 @@ def _manifests(store: Store, request: Request, name: str, reference: str) -> Ans
         return Answer(304, headers) if unchanged else Answer(200, headers, found.body)
     if request.method == "PUT":
         media_type = request.headers.get("Content-Type") or ""
-        return _created(name, store.put_manifest(name, reference, media_type, request.body))
+        return _created(name, service.store.put_manifest(name, reference, media_type, request.body))
     if request.method == "DELETE":
-        store.delete_manifest(name, reference)
+        service.store.delete_manifest(name, reference)
         return Answer(202)
     raise _unsupported(request)
 
@@ -124,11 +135,11 @@ def _created(name: str, manifest: Manifest) -> Answer:
     return Answer(201, headers)
 
 
-def _blobs(store: Store, request: Request, name: str, digest: str) -> Answer:
+def _blobs(service: Service, request: Request, name: str, digest: str) -> Answer:
     if digest == "uploads" and request.method == "POST":
-        return _upload(store, request, name, "")
+        return _upload(service, request, name, "")
     if request.is_read:
-        data = store.blob(name, digest)
+        data = service.store.blob(name, digest)
         headers = {
             "Content-Type": _OCTETS,
             "Docker-Content-Digest": digest,
@@ -138,7 +149,7 @@ def _blobs(store: Store, request: Request, name: str, digest: str) -> Answer:
         wanted = request.headers.get("Range") or ""
         return _part(data, wanted, headers) if wanted else Answer(200, headers, data)
     if request.method == "DELETE":
-        store.delete_blob(name, digest)
+        service.store.delete_blob(name, digest)
         return Answer(202)
     raise _unsupported(request)
 
@@ -155,48 +166,48 @@ def _part(data: bytes, wanted: str, headers: Mapping[str, str]) -> Answer:
     return Answer(206, {**headers, **place}, data[first : last + 1])
 
 
-def _upload(store: Store, request: Request, name: str, session: str) -> Answer:
+def _upload(service: Service, request: Request, name: str, session: str) -> Answer:
     if not session:
         if request.method != "POST":
             raise _unsupported(request)
-        return _start_upload(store, request, name)
+        return _start_upload(service, request, name)
     if request.method == "GET":
-        size = store.upload_size(name, session)
+        size = service.uploads.size(name, session)
         return Answer(204, _progress(name, session, size))
     if request.method == "DELETE":
-        store.cancel_upload(name, session)
+        service.uploads.cancel(name, session)
         return Answer(204)
     if request.method in {"PATCH", "PUT"}:
-        return _continue_upload(store, request, name, session)
+        return _continue_upload(service, request, name, session)
     raise _unsupported(request)
 
 
-def _start_upload(store: Store, request: Request, name: str) -> Answer:
+def _start_upload(service: Service, request: Request, name: str) -> Answer:
     query = request.query
     if "digest" in query:
-        digest = store.put_blob(name, request.body, query["digest"] or "-")
+        digest = service.store.put_blob(name, request.body, query["digest"] or "-")
         return Answer(201, _place(name, digest))
     mount, source = query.get("mount", ""), query.get("from", "")
-    if mount and store.mount_blob(name, mount, source):
+    if mount and service.store.mount_blob(name, mount, source):
         return Answer(201, _place(name, mount))
-    session = store.start_upload(name)
+    session = service.uploads.start(name)
     return Answer(202, _progress(name, session, 0))
 
 
-def _continue_upload(store: Store, request: Request, name: str, session: str) -> Answer:
+def _continue_upload(service: Service, request: Request, name: str, session: str) -> Answer:
     digest = request.query.get("digest", "")
     if request.method == "PUT" and not digest:
         raise Refused(400, "DIGEST_INVALID", "an upload ends with its digest")
     try:
         start = _chunk_start(request)
-        size = store.append_upload(name, session, request.body, start)
+        size = service.uploads.append(name, session, request.body, start)
     except Refused as refused:
         if refused.status != 416:  # noqa: PLR2004 - a status code is its own name
             raise
-        return Answer(416, _progress(name, session, store.upload_size(name, session)))
+        return Answer(416, _progress(name, session, service.uploads.size(name, session)))
     if request.method == "PATCH":
         return Answer(202, _progress(name, session, size))
-    return Answer(201, _place(name, store.finish_upload(name, session, digest)))
+    return Answer(201, _place(name, service.uploads.finish(name, session, digest)))
 
 
 def _chunk_start(request: Request) -> int | None:
@@ -221,24 +232,24 @@ def _place(name: str, digest: str) -> dict[str, str]:
     return {"Location": f"/v2/{name}/blobs/{digest}", "Docker-Content-Digest": digest}
 
 
-def _tags(store: Store, request: Request, name: str, page_size: int) -> Answer:
+def _tags(service: Service, request: Request, name: str) -> Answer:
     query = request.query
-    count = query.get("n", str(page_size))
+    count = query.get("n", str(service.page_size))
     if _COUNT.fullmatch(count) is None:
         raise Refused(400, "PAGINATION_NUMBER_INVALID", "n is no count", count)
-    limit = min(int(count), page_size)
-    tags, more = store.tags(name, limit, query.get("last", ""))
+    limit = min(int(count), service.page_size)
+    tags, more = service.store.tags(name, limit, query.get("last", ""))
     headers = {}
     if more and tags:
         headers["Link"] = f'</v2/{name}/tags/list?n={limit}&last={quote(tags[-1])}>; rel="next"'
     return _json(200, {"name": name, "tags": list(tags)}, headers)
 
 
-def _referrers(store: Store, request: Request, name: str, digest: str) -> Answer:
+def _referrers(service: Service, request: Request, name: str, digest: str) -> Answer:
     if not request.is_read:
         raise _unsupported(request)
     wanted = request.query.get("artifactType", "")
-    found = store.referrers(name, digest, wanted)
+    found = service.store.referrers(name, digest, wanted)
     headers = {"Content-Type": OCI_INDEX}
     if wanted:
         headers["OCI-Filters-Applied"] = "artifactType"
@@ -255,7 +266,7 @@ def _unsupported(request: Request) -> Refused:
     return Refused(405, "UNSUPPORTED", f"{request.method} means nothing here")
 
 
-_ENDPOINTS: dict[str, Callable[[Store, Request, str, str], Answer]] = {
+_ENDPOINTS: dict[str, Callable[[Service, Request, str, str], Answer]] = {
     "manifests": _manifests,
     "blobs": _blobs,
     "referrers": _referrers,

@@ -1,4 +1,4 @@
-"""What an embedded registry holds: blobs, manifests, tags, referrers and unfinished uploads.
+"""What an embedded registry holds: blobs, manifests, tags and referrers.
 
 Knows content, digests and the rules that keep a repository consistent; every method is safe to
 call from several threads. It refuses to know HTTP: routes turn its refusals into answers.
@@ -7,37 +7,16 @@ call from several threads. It refuses to know HTTP: routes turn its refusals int
 from __future__ import annotations
 
 import bisect
-import hashlib
 import threading
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imagebot.errors import InvalidReference, RegistryError
-from imagebot.imageref import is_digest, is_tag, parse_repository
+from imagebot.errors import RegistryError
+from imagebot.imageref import is_digest, is_tag
 from imagebot.registry.server_disk import Directory, SavedRepository
 from imagebot.registry.server_manifest import Descriptor, Manifest, read_manifest
-
-_ALGORITHMS = frozenset({"sha256", "sha384", "sha512"})
-
-
-class Refused(RegistryError):
-    """The registry says no. `code` is a code of the distribution specification."""
-
-    def __init__(self, status: int, code: str, message: str, detail: str = "") -> None:
-        super().__init__(message, status=status)
-        self.code = code
-        self.detail = detail
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the registry takes at most, in bytes: one manifest, one blob, everything together."""
-
-    manifest: int = 4 << 20
-    blob: int = 256 << 20
-    total: int = 1 << 30
+from imagebot.registry.server_rules import Limits, Refused, check_digest, check_name, digest_of
 
 
 @dataclass(slots=True)
@@ -46,26 +25,6 @@ class _Repository:
     manifests: dict[str, Manifest] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     sorted_tags: list[str] | None = None
-
-
-@dataclass(slots=True)
-class _Upload:
-    name: str
-    data: bytearray = field(default_factory=bytearray)
-
-
-def digest_of(data: bytes | bytearray, algorithm: str = "sha256") -> str:
-    """The digest of `data` as text, `sha256:<64 hex digits>`."""
-    return f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
-
-
-def check_digest(data: bytes | bytearray, digest: str) -> None:
-    """Raise Refused (DIGEST_INVALID) unless `data` has this digest, in a supported algorithm."""
-    algorithm = digest.partition(":")[0]
-    if not is_digest(digest) or algorithm not in _ALGORITHMS:
-        raise Refused(400, "DIGEST_INVALID", "the digest is malformed or not supported", digest)
-    if digest_of(data, algorithm) != digest:
-        raise Refused(400, "DIGEST_INVALID", "the content does not have this digest", digest)
 
 
 class Store:
@@ -80,7 +39,6 @@ class Store:
         self._lock = threading.RLock()
         self._contents: dict[str, bytes] = {}
         self._repositories: dict[str, _Repository] = {}
-        self._uploads: dict[str, _Upload] = {}
         self._stored = 0
         self._directory = Directory(directory) if directory else None
         if self._directory:
@@ -127,45 +85,6 @@ class Store:
             self._known(name).blobs.discard(digest)
             self._forget(digest)
             self._save(name)
-
-    # Uploads
-
-    def start_upload(self, name: str) -> str:
-        """Open an upload and return its session id."""
-        _check_name(name)
-        session = uuid.uuid4().hex
-        with self._lock:
-            self._uploads[session] = _Upload(name)
-        return session
-
-    def upload_size(self, name: str, session: str) -> int:
-        """How many bytes an unfinished upload has so far."""
-        with self._lock:
-            return len(self._upload(name, session).data)
-
-    def append_upload(self, name: str, session: str, data: bytes, start: int | None) -> int:
-        """Add a chunk that begins at byte `start` (None: at the end) and return the new size."""
-        with self._lock:
-            upload = self._upload(name, session)
-            if start is not None and start != len(upload.data):
-                raise Refused(416, "BLOB_UPLOAD_INVALID", "the chunk is out of order")
-            self._make_room(len(upload.data) + len(data), len(data), self.limits.blob)
-            upload.data += data
-            self._stored += len(data)
-            return len(upload.data)
-
-    def finish_upload(self, name: str, session: str, digest: str) -> str:
-        """Turn an upload into a blob. The session is over, whether that succeeds or not."""
-        with self._lock:
-            data = bytes(self._upload(name, session).data)
-            self.cancel_upload(name, session)
-            return self.put_blob(name, data, digest)
-
-    def cancel_upload(self, name: str, session: str) -> None:
-        """Drop an unfinished upload and its bytes."""
-        with self._lock:
-            self._stored -= len(self._upload(name, session).data)
-            del self._uploads[session]
 
     # Manifests
 
@@ -245,26 +164,37 @@ class Store:
             if manifest.subject == subject and artifact_type in {"", manifest.artifact_type}
         ]
 
+    # Room
+
+    def reserve(self, added: int, size: int, limit: int) -> None:
+        """Take room for `added` bytes of something that is now `size` bytes of at most `limit`.
+
+        Raises Refused (SIZE_INVALID) when it, or everything together, is too large.
+        """
+        with self._lock:
+            if size > limit or self._stored + added > self.limits.total:
+                raise Refused(413, "SIZE_INVALID", "this is more than the registry takes")
+            self._stored += added
+
+    def release(self, size: int) -> None:
+        """Give room back."""
+        with self._lock:
+            self._stored -= size
+
     # Inside
 
     def _known(self, name: str) -> _Repository:
         repository = self._repositories.get(name)
         if repository is None:
-            _check_name(name)
+            check_name(name)
             raise Refused(404, "NAME_UNKNOWN", "the registry has no such repository", name)
         return repository
 
     def _open(self, name: str) -> _Repository:
         if name not in self._repositories:
-            _check_name(name)
+            check_name(name)
             self._repositories[name] = _Repository()
         return self._repositories[name]
-
-    def _upload(self, name: str, session: str) -> _Upload:
-        upload = self._uploads.get(session)
-        if upload is None or upload.name != name:
-            raise Refused(404, "BLOB_UPLOAD_UNKNOWN", "the registry has no such upload", session)
-        return upload
 
     def _check_parts(self, repository: _Repository, manifest: Manifest) -> None:
         for digest in manifest.children:
@@ -274,24 +204,19 @@ class Store:
             if digest not in repository.blobs:
                 raise Refused(404, "MANIFEST_BLOB_UNKNOWN", "a blob is missing", digest)
 
-    def _make_room(self, size: int, added: int, limit: int) -> None:
-        if size > limit or self._stored + added > self.limits.total:
-            raise Refused(413, "SIZE_INVALID", "this is more than the registry takes")
-
     def _keep(self, digest: str, data: bytes, limit: int) -> None:
         if digest in self._contents:
             return
-        self._make_room(len(data), len(data), limit)
+        self.reserve(len(data), len(data), limit)
         if self._directory:
             self._directory.write_content(digest, data)
         self._contents[digest] = data
-        self._stored += len(data)
 
     def _forget(self, digest: str) -> None:
         for repository in self._repositories.values():
             if digest in repository.blobs or digest in repository.manifests:
                 return
-        self._stored -= len(self._contents.pop(digest))
+        self.release(len(self._contents.pop(digest)))
         if self._directory:
             self._directory.remove_content(digest)
 
@@ -319,10 +244,3 @@ class Store:
             if digest not in self._contents:
                 raise RegistryError(f"the registry's directory has lost the manifest {digest}")
             yield digest, read_manifest(digest, media_type, self._contents[digest])
-
-
-def _check_name(name: str) -> None:
-    try:
-        parse_repository(f"localhost/{name}")
-    except InvalidReference as error:
-        raise Refused(400, "NAME_INVALID", "this is no repository name", name) from error

@@ -11,7 +11,7 @@ from imagebot.errors import RegistryError, UsageError
 from imagebot.registry import mediatypes as media
 from imagebot.registry.images import ImageOptions, make_image
 from imagebot.registry.server import EmbeddedRegistry
-from imagebot.registry.server_store import digest_of
+from imagebot.registry.server_rules import digest_of
 from tests.support.registryhttp import RegistryHTTP, error_code
 
 NAME = "acme/team-a/web"

@@ -10,8 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from imagebot.registry import mediatypes as media
-from imagebot.registry.server import EmbeddedRegistry, Limits
-from imagebot.registry.server_store import digest_of
+from imagebot.registry.server import EmbeddedRegistry
+from imagebot.registry.server_rules import Limits, Refused, digest_of
+from imagebot.registry.server_store import Store
+from imagebot.registry.server_uploads import MAX_SESSIONS, Uploads
 from tests.support.registryhttp import RegistryHTTP, error_code
 
 
@@ -78,6 +80,17 @@ def test_what_is_too_large_is_refused_before_it_is_read() -> None:
         )
         assert http("DELETE", place).status_code == 204
         http.push_blob("a", b"2" * 801)
+
+
+def test_uploads_without_end() -> None:
+    """Sessions that nobody finishes run into a limit, and ending one makes room."""
+    uploads = Uploads(Store())
+    sessions = [uploads.start("a") for _ in range(MAX_SESSIONS)]
+    with pytest.raises(Refused, match="too many uploads") as caught:
+        uploads.start("a")
+    assert (caught.value.status, caught.value.code) == (429, "TOOMANYREQUESTS")
+    uploads.cancel("a", sessions[0])
+    assert uploads.size("a", uploads.start("a")) == 0
 
 
 def test_a_huge_content_length_costs_nothing() -> None:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
+from imagebot.registry.images import ImageOptions
+from imagebot.registry.mediatypes import MANIFESTS
 from imagebot.registry.server import EmbeddedRegistry
+from tests.support.registryhttp import RegistryHTTP
 
 pytestmark = [
     pytest.mark.e2e,
@@ -150,3 +156,57 @@ def test_copying_between_repositories_and_deleting(
     skopeo("delete", "--tls-verify=false", target)
     assert registry.store.tags("copy/of-it", 10) == ([], False)
     assert registry.store.manifest("acme/web", "1.0").digest == digest
+
+
+@pytest.fixture
+def distribution(tmp_path: Path) -> Iterator[str]:
+    """CNCF Distribution, the registry that most others are measured by."""
+    program = shutil.which("docker-registry")
+    if program is None:
+        pytest.skip("docker-registry is not installed (apt-get install docker-registry)")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        host = f"127.0.0.1:{free.getsockname()[1]}"
+    config = tmp_path / "config.yml"
+    config.write_text(
+        f"version: 0.1\nstorage: {{inmemory: {{}}}}\nhttp: {{addr: '{host}'}}\nlog: {{level: error}}\n"
+    )
+    with subprocess.Popen([program, "serve", config], stderr=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + 20
+            with RegistryHTTP(f"http://{host}") as http:
+                while True:
+                    try:
+                        assert http("GET", "/v2/").status_code == 200
+                        break
+                    except requests.ConnectionError:
+                        assert time.monotonic() < deadline
+                        time.sleep(0.05)
+            yield host
+        finally:
+            process.terminate()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"platforms": ["linux/amd64", "linux/arm64"], "attestation": True},
+        {"platforms": ["linux/amd64", "linux/arm64"], "flavour": "docker"},
+        {"index": False},
+        {"index": False, "flavour": "docker"},
+    ],
+)
+def test_distribution_takes_our_images(
+    registry: EmbeddedRegistry, skopeo: Skopeo, distribution: str, options: ImageOptions
+) -> None:
+    """Every kind of image passes the checks of CNCF Distribution, there and back unchanged."""
+    digest = registry.put_image("acme/web", "1.0", **options)
+    plain = ("--all", "--src-tls-verify=false", "--dest-tls-verify=false")
+    there = f"docker://{distribution}/acme/web:1.0"
+    skopeo("copy", *plain, f"docker://{registry.host}/acme/web:1.0", there)
+    with EmbeddedRegistry() as fresh:
+        skopeo("copy", *plain, there, f"docker://{fresh.host}/acme/web:1.0")
+        assert fresh.store.manifest("acme/web", "1.0").digest == digest
+    with RegistryHTTP(f"http://{distribution}") as http:
+        theirs = http("GET", "/v2/acme/web/manifests/1.0", headers={"Accept": ", ".join(MANIFESTS)})
+        ours = registry.store.manifest("acme/web", "1.0")
+        assert (theirs.content, theirs.headers["Content-Type"]) == (ours.body, ours.media_type)

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import requests
 
-from imagebot.registry.server_store import digest_of
+from imagebot.registry.server_rules import digest_of
 
 
 class RegistryHTTP:
