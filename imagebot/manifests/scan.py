@@ -20,7 +20,7 @@ SCANNER_VERSION: Final = 1
 """Raised whenever the same path and bytes may give another scan than before."""
 
 _NEEDLE = "image"
-_EXTENSIONS = ("yaml", "yml")
+_EXTENSIONS = (".yaml", ".yml")
 _EMPTY = FileScan()
 _CI_FOLDERS = frozenset(
     {
@@ -63,9 +63,9 @@ def is_candidate(path: str) -> bool:
     with `..` is no candidate.
     """
     name = path.rpartition("/")[2]
-    stem, _, extension = name.rpartition(".")
-    if extension not in _EXTENSIONS and name not in kustomize.FILE_NAMES:
+    if not name.endswith(_EXTENSIONS) and name not in kustomize.FILE_NAMES:
         return False
+    stem = name.rpartition(".")[0]
     if "\\" in path or stem.lower() in _CI_FILES or stem == _OWN_FILE:
         return False
     return not any(
