@@ -15,11 +15,17 @@ from typing import TYPE_CHECKING
 from imagebot.apply import Target, converge
 from imagebot.config import Config, find_config, load
 from imagebot.errors import BusyError, ImagebotError, StartError
-from imagebot.gather import Progress, gather, read_texts, scan_repository, silent
+from imagebot.gather import (
+    Progress,
+    gather,
+    read_texts,
+    running_details,
+    scan_repository,
+    silent,
+)
 from imagebot.gitrepo.mirror import Snapshot
 from imagebot.gitrepo.objects import Identity
-from imagebot.imageref import ImageRef
-from imagebot.model import Cycle, Facts, FileScan, ImageDetails, Plan
+from imagebot.model import Cycle, Facts, FileScan, Plan
 from imagebot.plan import plan
 from imagebot.registry.port import Registry
 from imagebot.state import State
@@ -128,31 +134,17 @@ class Runner:
             settings=config.pull_requests,
             repo_key=repo_key,
             now=now,
-            running=_running(self.services.registry, seen.plan),
+            running=running_details(
+                self.services.registry,
+                (update.old for group in seen.plan.groups for update in group.updates),
+                self.progress,
+            ),
         )
         begun = replace(begun, plan=seen.plan)
         try:
             return replace(begun, outcomes=converge(target, snapshot, seen.plan))
         except ImagebotError as error:
             return replace(begun, problem=str(error), exit_code=error.exit_code)
-
-
-def _running(registry: Registry, wanted: Plan) -> dict[ImageRef, ImageDetails]:
-    """Details of the images that run now, where a registry still has them: only for the text."""
-    found: dict[ImageRef, ImageDetails] = {}
-    tried: set[ImageRef] = set()
-    for group in wanted.groups:
-        for update in group.updates:
-            old = update.old
-            if old in tried or not old.tag:
-                continue
-            tried.add(old)
-            try:
-                found[old] = registry.details(old.repository, old.digest or old.tag)
-            except ImagebotError:
-                # A tag that was deleted since is no reason to stop: the text has a line less.
-                continue
-    return found
 
 
 def _local_file(path: str) -> bytes:

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from imagebot.config import Config, is_in_paths
 from imagebot.errors import ImagebotError, Where
-from imagebot.imageref import Repository
+from imagebot.imageref import ImageRef, Repository
 from imagebot.manifests.memory import dump, load
 from imagebot.manifests.scan import SCANNER_VERSION, is_candidate, scan_file
 from imagebot.model import Facts, FileScan, ImageDetails, Skipped, TagAnswer
@@ -137,6 +137,23 @@ def gather(
             )
             facts = _with_answers(facts, tags, details)
     raise ImagebotError("the plan keeps asking for evidence it was given")
+
+
+def running_details(
+    registry: Registry, images: Iterable[ImageRef], progress: Progress = silent
+) -> dict[ImageRef, ImageDetails]:
+    """Details of images that run now, where a registry still has them.
+
+    Only for people to read: a tag that was deleted since is left out, and stops nothing.
+    """
+    wanted = [image for image in dict.fromkeys(images) if image.tag or image.digest]
+
+    def ask(image: ImageRef) -> ImageDetails:
+        return registry.details(image.repository, image.digest or image.tag)
+
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="gather") as pool:
+        answers = _ask(pool, wanted, ask, "details of what runs", progress)
+    return {image: got for image, got in answers.items() if isinstance(got, ImageDetails)}
 
 
 def _with_answers(

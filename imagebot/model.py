@@ -189,8 +189,9 @@ class Decision:
 class Plan:
     """What would change and why. The same configuration, facts and time give the same plan.
 
-    `undecided` are the keys of groups whose evidence is incomplete: their pull requests are left
-    as they are. `problems` maps a repository that gave no answer to the reason.
+    `undecided` are the keys of groups whose evidence is incomplete, or none of whose files can be
+    edited safely: their pull requests are left as they are. `problems` maps a repository that
+    gave no answer to the reason.
     """
 
     decisions: tuple[Decision, ...] = ()

@@ -46,10 +46,12 @@ def plan(config: Config, facts: Facts, now: datetime) -> Plan:
     deciding = _Deciding(config, facts, now).run()
     decisions = deciding.decisions
     refused: dict[ImageUse, str] = {}
+    refused_keys: set[str] = set()
     groups: list[Group] = []
-    for group in group_updates(deciding.updates(), named=config.groups):
+    for group in _in_order(group_updates(deciding.updates(), named=config.groups), config):
         filled, problems = _fill(group, facts.texts)
         refused.update(problems)
+        refused_keys.update({group.key} if problems else ())
         if filled.files:
             groups.append(filled)
     decisions = [_with_refusal(decision, refused) for decision in decisions]
@@ -57,7 +59,7 @@ def plan(config: Config, facts: Facts, now: datetime) -> Plan:
         group_key(decision.use.image.repository, decision.environment, config.groups)
         for decision in decisions
         if decision.status == "undecided"
-    )
+    ) | (refused_keys - {group.key for group in groups})
     return Plan(
         decisions=tuple(decisions),
         groups=tuple(replace(group, undecided=group.key in undecided) for group in groups),
@@ -195,6 +197,12 @@ class _Deciding:
                 self._details[key] = None
             reason = reason or problem or f"the details of {tag} were not read yet"
         return reason
+
+
+def _in_order(groups: Sequence[Group], config: Config) -> list[Group]:
+    """Groups in the order of the environments, as people promote; the rest comes first."""
+    rank = {environment.name: n for n, environment in enumerate(config.environments)}
+    return sorted(groups, key=lambda g: (rank.get(g.updates[0].environment, -1), g.key))
 
 
 def _fill(group: Group, texts: Mapping[str, bytes]) -> tuple[Group, dict[ImageUse, str]]:

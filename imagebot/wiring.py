@@ -21,6 +21,7 @@ from imagebot.gitrepo.mirror import Mirror
 from imagebot.gitrepo.objects import Objects
 from imagebot.gitrepo.run import GitRunner
 from imagebot.registry.port import Registry
+from imagebot.registry.remembering import Remembering
 from imagebot.registry.routes import Routes
 from imagebot.state import State
 
@@ -77,7 +78,8 @@ class Services:
     @cached_property
     def registry(self) -> Registry:
         """Every registry, and the Docker Engine for images that none serves."""
-        return Routes(self._network_registry, self._engine)
+        routes = Routes(self._network_registry, self._engine)
+        return Remembering(routes, self.state) if self.operator else routes
 
     def _network_registry(self) -> Registry:
         import time

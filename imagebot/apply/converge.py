@@ -69,8 +69,8 @@ class _Run:
                 self._outcomes[key] = replace(before, reason=reason, action="skipped")
 
     def outcomes(self) -> tuple[Outcome, ...]:
-        """What became of every group, ordered by key."""
-        return tuple(self._outcomes[key] for key in sorted(self._outcomes))
+        """What became of every group, in the plan's order, leftovers last."""
+        return tuple(self._outcomes.values())
 
     def _steps(self, observer: Observer, snapshot: Snapshot) -> list[Step]:
         groups = {group.key: group for group in self.plan.groups}

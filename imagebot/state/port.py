@@ -61,6 +61,14 @@ class State(ABC):
         """Remember the pull request of a branch."""
 
     @abstractmethod
+    def recall_image(self, repository: str, digest: str) -> str | None:
+        """What was remembered of an image by its digest, which never changes its meaning."""
+
+    @abstractmethod
+    def remember_image(self, repository: str, digest: str, payload: str) -> None:
+        """Remember an image by its digest."""
+
+    @abstractmethod
     def first_seen(self, repository: str, tags: Sequence[str], now: float) -> dict[str, float]:
         """When each tag was first passed to this method (epoch seconds); new ones are seen now."""
 

@@ -118,6 +118,21 @@ class SqlState(State):
         )
         self._write(statement, {"repo_key": repo_key, "branch": branch, "number": number})
 
+    def recall_image(self, repository: str, digest: str) -> str | None:
+        """What was remembered of an image. Kept by repository: credentials are not crossed."""
+        images = tables.images.c
+        query = select(images.payload).where(
+            images.repository == repository, images.digest == digest
+        )
+        found = self._run(lambda connection: connection.execute(query).scalar())
+        return None if found is None else str(found)
+
+    def remember_image(self, repository: str, digest: str, payload: str) -> None:
+        """Remember an image by its digest."""
+        statement = self._insert(tables.images).on_conflict_do_nothing()
+        row = {"repository": repository, "digest": digest, "payload": payload}
+        self._write(statement, row)
+
     def first_seen(self, repository: str, tags: Sequence[str], now: float) -> dict[str, float]:
         """When each tag was first passed here. A time, once given, never changes."""
         known = self._sightings(repository)

@@ -39,6 +39,13 @@ pulls = Table(
     Column("branch", Text, primary_key=True),
     Column("number", BigInteger, nullable=False),
 )
+images = Table(
+    "imagebot_images",
+    metadata,
+    Column("repository", Text, primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("payload", Text, nullable=False),
+)
 sightings = Table(
     "imagebot_sightings",
     metadata,
