@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.dialects import postgresql
 
 from imagebot.errors import StartError
 from imagebot.state import State, sql, tables
@@ -117,6 +118,57 @@ def test_first_seen_never_changes(state: State, looks: list[list[str]]) -> None:
         for tag in tags:
             expected.setdefault(tag, float(now))
         assert state.first_seen(key, tags, float(now)) == {t: expected[t] for t in tags}
+
+
+def test_first_seen_survives_a_race(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process that sees a tag between our look and our write keeps its earlier time."""
+    state.first_seen("r", ["1.0"], 1.0)
+    answers = [{}, {"1.0": 1.0}]
+    monkeypatch.setattr(state, "_sightings", lambda _: answers.pop(0))
+    state.first_seen("r", ["1.0"], 9.0)
+    monkeypatch.undo()
+    assert state.first_seen("r", ["1.0"], 10.0) == {"1.0": 1.0}
+
+
+class Recorder:
+    """Stands for a connection: compiles what it is given, for PostgreSQL."""
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+
+    def execute(self, statement, rows=None):
+        self.statements.append(str(statement.compile(dialect=postgresql.dialect())))
+        return self
+
+    def all(self) -> list[object]:
+        return []
+
+    def scalar(self) -> None:
+        return None
+
+    def scalar_one(self) -> int:
+        return tables.SCHEMA_VERSION
+
+
+def test_every_statement_is_postgresql_too() -> None:
+    """Nothing that is asked of SQLite is unknown to PostgreSQL's dialect."""
+    state = sql.SqlState.__new__(sql.SqlState)
+    state._url = sql.make_url("postgresql://host/database")
+    connection = Recorder()
+    state._run = lambda work: work(connection)
+    assert state._create_tables(connection) == 1
+    state.remember_scans("r", 1, {"a": ("1", "x")})
+    state.recall_scans("r", 1)
+    state.defer("h", 1.0)
+    state.until("h")
+    state.remember_pull("r", "b", 1)
+    state.pull_number("r", "b")
+    with pytest.raises(KeyError):
+        state.first_seen("r", ["1"], 1.0)
+    joined = "\n".join(connection.statements)
+    assert joined.count("CREATE TABLE IF NOT EXISTS") == len(tables.metadata.tables)
+    assert joined.count("ON CONFLICT") == 5
+    assert "DOUBLE PRECISION" in joined
 
 
 def test_only_the_owner_can_read_it(file: Path, state: State) -> None:
