@@ -90,7 +90,7 @@ class UpdateText:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Comment the reason, then store the marker and close in one call, then delete the branch.
+    """Store the marker and close in one call, then comment the reason and delete the branch.
 
     `lease` is the sha that the branch must have to be deleted.
     """

@@ -35,8 +35,9 @@ class BranchFacts:
 
     `own`: the tip is the bot's commit, untouched (`message.is_own`). `fingerprint`: from its
     trailer. `behind`: the base branch has moved since. `conflicts`: a file it changes differs
-    between its parent and the base branch. `merged`: nothing would be lost without it, because
-    the tip is an ancestor of the base branch, or base has the same content in each of its files.
+    between its parent and the base branch. `merged`: the tip is an ancestor of the base branch, or
+    base has the same content in every file that differs between the tip and their merge base, of
+    which there is at least one.
     """
 
     sha: str
@@ -102,7 +103,7 @@ def decide(observed: Observed, desired: Desired | None, policy: DecidePolicy) ->
     pull = opened[0] if opened else None
     if desired is None:
         return _retire(observed, pull)
-    if observed.branch is not None and not _disposable(observed.branch):
+    if observed.branch is not None and not _disposable(observed):
         return _hold_edited(observed, pull)
     if pull is None:
         return _open_new(observed, desired, policy)
@@ -133,9 +134,19 @@ def _open(observed: Observed) -> list[PullRequest]:
     return sorted(mine, key=lambda pull: pull.number)
 
 
-def _disposable(branch: BranchFacts) -> bool:
-    """Whether replacing or deleting the branch loses nothing that a person made."""
-    return branch.own or branch.merged
+def _disposable(observed: Observed) -> bool:
+    """Whether replacing or deleting the branch loses nothing that a person made.
+
+    Equal content is not enough: a person's commit may say "back to what base has". Only when the
+    latest request was merged, and the branch adds nothing to it, is the branch a leftover.
+    """
+    branch = observed.branch
+    if branch is None or branch.own:
+        return True
+    mine = [pull for pull in observed.pulls if pull.head == observed.head]
+    latest = max(mine, key=lambda pull: pull.number, default=None)
+    finished = latest is not None and latest.state == "merged" and not _open(observed)
+    return branch.merged and finished
 
 
 def _marker(observed: Observed, pull: PullRequest) -> Marker | None:
@@ -188,7 +199,7 @@ def _retire(observed: Observed, pull: PullRequest | None) -> Action:
     branch = observed.branch
     why = observed.obsolete or "nothing is left to change"
     reason = f"{why} (seen at {observed.base} {observed.base_sha[:_SHORT_SHA]})"
-    loose = branch is None or _disposable(branch)
+    loose = _disposable(observed)
     if pull is None:
         if branch is not None and loose:
             return DeleteBranch(reason, branch.sha)

@@ -48,6 +48,12 @@ RETARGETED = replace(OPEN, base="release")
 REOPENED = request(marker=marker_of(A, closed_by="imagebot"))
 FOREIGN_MARKER = request(marker=replace(marker_of(B), key="staging/other"))
 HALF_WRITTEN = request(marker=marker_of(B))
+FOREIGN_REFUSAL = request(
+    state="closed", marker=replace(marker_of(A), key="staging/other"), title=""
+)
+WIPED_REFUSAL = replace(WIPED, state="closed", title="Not now", head_sha=OWN_A.sha)
+MANY = replace(A, title="production: platform (3 images)", version="api 1.1, web 1.2")
+MANY_REFUSED = replace(WIPED, state="closed", title=MANY.title)
 TWIN = replace(OPEN, number=7)
 
 SITUATIONS: list[tuple[str, BranchFacts | None, tuple[PullRequest, ...], Desired | None, type]] = [
@@ -67,6 +73,10 @@ SITUATIONS: list[tuple[str, BranchFacts | None, tuple[PullRequest, ...], Desired
     ("a person's branch, no request", HUMAN, (), A, Hold),
     ("a person's branch, no request, nothing wanted", HUMAN, (), None, Nothing),
     ("a person's commit was merged, branch kept", HUMAN_MERGED, (MERGED,), B, PushAndCreate),
+    ("a person's commit takes ours back", HUMAN_MERGED, (OPEN,), A, Hold),
+    ("a person's commit takes ours back, closed", HUMAN_MERGED, (REFUSED,), B, Hold),
+    ("the same, long after a merge", HUMAN_MERGED, (MERGED, replace(REFUSED, number=2)), B, Hold),
+    ("a person's commit was merged, nothing wanted", HUMAN_MERGED, (MERGED,), None, DeleteBranch),
     ("our own commit is on base already", ON_BASE, (OPEN,), A, PushAndUpdate),
     ("a person changed the target", OWN_A, (RETARGETED,), A, Hold),
     ("a person refused this", None, (REFUSED,), A, Skip),
@@ -97,6 +107,11 @@ SITUATIONS: list[tuple[str, BranchFacts | None, tuple[PullRequest, ...], Desired
     ("a label freezes it", OWN_A, (FROZEN,), B, Hold),
     ("a label freezes it, nothing is wanted", OWN_A, (FROZEN,), None, Hold),
     ("two open requests", OWN_A, (TWIN, OPEN), A, Close),
+    ("a person opened again what we had closed", OWN_A, (REOPENED,), A, UpdateText),
+    ("a refusal under another key's marker", None, (FOREIGN_REFUSAL,), A, PushAndCreate),
+    ("a refusal of another branch", None, (replace(REFUSED, head="feature"),), A, PushAndCreate),
+    ("refused, wiped and renamed, branch kept", OWN_A, (WIPED_REFUSAL,), A, Skip),
+    ("refused and wiped, the title names no version", None, (MANY_REFUSED,), MANY, PushAndCreate),
     ("somebody else's request", None, (replace(OPEN, head="feature"),), A, PushAndCreate),
 ]
 
@@ -188,6 +203,16 @@ def test_the_reason_of_a_close_names_cause_and_commit() -> None:
     seen = replace(world(OWN_A, OPEN).observe(), obsolete="main runs 1.1 already")
     action = decide(seen, None, FREE)
     assert action.reason == "main runs 1.1 already (seen at main base1)"
+
+
+def test_a_reopened_request_is_open_for_good() -> None:
+    """Opened again by a person, it forgets that the bot had closed it, and may be closed anew."""
+    w = world(OWN_A, REOPENED)
+    w.run(A)
+    marker = decode(w.pulls[1].body)
+    assert marker is not None
+    assert marker.closed_by == ""
+    assert isinstance(w.run(None)[0], Close)
 
 
 def test_duplicates_leave_the_lowest_number() -> None:
@@ -343,7 +368,7 @@ def test_no_sequence_of_events_breaks_a_promise(runs: list, deletes_close: bool)
     for event, desired, crash_after, undecided in runs:
         meddle(w, event)
         w.undecided = undecided
-        human = w.branch if w.branch and not (w.branch.own or w.branch.merged) else None
+        human = w.branch if w.branch and not (w.branch.own or w.leftover()) else None
         actions = w.run(desired, crash_after=crash_after)
         assert human is None or w.branch == human
         assert len(w.opened()) <= 1

@@ -75,6 +75,12 @@ class World:
     def opened(self) -> list[PullRequest]:
         return [p for p in self.pulls.values() if p.state == "open" and p.base == BASE]
 
+    def leftover(self) -> bool:
+        """Whether a person's branch was merged, and nothing has come since."""
+        latest = self.pulls.get(max(self.pulls, default=0))
+        merged = latest is not None and latest.state == "merged"
+        return self.branch is not None and self.branch.merged and merged
+
     def steps(self, action: Action, desired: Desired | None) -> Iterator[Step]:
         """The single writes of an action, in the order in which an executor does them."""
         match action:
@@ -89,8 +95,8 @@ class World:
             case UpdateText(number=number, title=title, marker=marker):
                 yield lambda: self.rewrite(number, title, marker)
             case Close(number=number, marker=marker, delete_branch=delete, lease=lease):
-                yield lambda: self.comments.append((number, action.reason))
                 yield lambda: self.close(number, marker)
+                yield lambda: self.comments.append((number, action.reason))
                 if delete:
                     yield lambda: self.delete_branch(lease)
             case DeleteBranch(lease=lease):
@@ -124,7 +130,7 @@ class World:
     def push(self, desired: Desired | None, lease: str) -> None:
         assert desired is not None
         assert lease == (self.branch.sha if self.branch else "")
-        assert self.branch is None or self.branch.own or self.branch.merged, "a person's work"
+        assert self.branch is None or self.branch.own or self.leftover(), "a person's work"
         self.branch = own_branch(desired, self.base_sha)
 
     def create(self, title: str, marker: Marker) -> None:
@@ -152,7 +158,7 @@ class World:
     def delete_branch(self, lease: str) -> None:
         assert self.branch is not None
         assert lease == self.branch.sha
-        assert self.branch.own or self.branch.merged, "a person's work"
+        assert self.branch.own or self.leftover(), "a person's work"
         self.remove_branch()
 
     def remove_branch(self) -> None:
