@@ -3,7 +3,7 @@
 ImagebotError                    70  a bug, unless a subclass says otherwise
 ├── UsageError                    2  the command line asks for something impossible
 ├── ConfigError                   2  a configuration file is wrong; carries every problem at once
-│   └── PolicyError               2  a tag policy or filter cannot be compiled
+├── PolicyError                   2  a tag policy or filter cannot be compiled
 ├── StartError                    4  git, forge or state is out of reach: nothing could start
 │   └── BusyError                 0  another run holds this repository: nothing to do
 ├── InvalidReference              2  a string is no image reference
@@ -13,7 +13,8 @@ ImagebotError                    70  a bug, unless a subclass says otherwise
     ├── ForgeError                3
     │   └── DuplicatePullRequest  3  the forge says that the request exists already
     └── GitError                  3
-        └── StaleLease            3  the remote branch moved since we looked
+
+A room may refine one of these for its own callers; nobody else needs to know the refinement.
 """
 
 from __future__ import annotations
@@ -168,7 +169,3 @@ class DuplicatePullRequest(ForgeError):
 
 class GitError(PeerError):
     """A git command failed. Its output is in the message, secrets removed."""
-
-
-class StaleLease(GitError):
-    """A remote branch moved between our look and our push."""

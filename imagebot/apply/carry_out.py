@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from imagebot.apply.target import Target
 from imagebot.errors import DuplicatePullRequest, EditRefused, ForgeError, PeerError
 from imagebot.forge.port import Forge, PullRequest
+from imagebot.forge.refusals import NoCommits
 from imagebot.gitrepo.mirror import CommitRequest, Snapshot
 from imagebot.gitrepo.push import PushResult, RefUpdate
 from imagebot.model import Group, Outcome
@@ -155,7 +156,8 @@ class CarryOut:
         """The forge's part of a step whose branch is in place."""
         try:
             return self._do(step, sha, again)
-        except DuplicatePullRequest as error:
+        except (DuplicatePullRequest, NoCommits) as error:
+            # Somebody was faster: another look shows what is left to do.
             again.add(step.key)
             return self._outcome(step, "failed", str(error))
         except PeerError as error:
