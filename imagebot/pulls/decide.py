@@ -256,7 +256,7 @@ def _asked_for(observed: Observed, pull: PullRequest, desired: Desired) -> bool:
     if marker is not None and marker.fingerprint:
         return marker.fingerprint == desired.fingerprint
     tip = observed.branch
-    same_tip = tip is not None and tip.own and tip.sha == pull.head_sha
+    same_tip = tip is not None and tip.sha == pull.head_sha
     same_wish = tip is not None and tip.fingerprint == desired.fingerprint
     names_it = desired.version != "" and desired.version in desired.title
     return (names_it and pull.title == desired.title) or (same_tip and same_wish)

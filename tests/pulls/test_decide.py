@@ -54,6 +54,8 @@ FOREIGN_REFUSAL = request(
 WIPED_REFUSAL = replace(WIPED, state="closed", title="Not now", head_sha=OWN_A.sha)
 MANY = replace(A, title="production: platform (3 images)", version="api 1.1, web 1.2")
 MANY_REFUSED = replace(WIPED, state="closed", title=MANY.title)
+LATER_MERGE = replace(MERGED, number=2)
+OTHER_MERGE = replace(MERGED, number=2, head="feature")
 TWIN = replace(OPEN, number=7)
 
 SITUATIONS: list[tuple[str, BranchFacts | None, tuple[PullRequest, ...], Desired | None, type]] = [
@@ -77,6 +79,8 @@ SITUATIONS: list[tuple[str, BranchFacts | None, tuple[PullRequest, ...], Desired
     ("a person's commit takes ours back, closed", HUMAN_MERGED, (REFUSED,), B, Hold),
     ("the same, long after a merge", HUMAN_MERGED, (MERGED, replace(REFUSED, number=2)), B, Hold),
     ("a person's commit was merged, nothing wanted", HUMAN_MERGED, (MERGED,), None, DeleteBranch),
+    ("a merge, and an older request opened again", HUMAN_MERGED, (OPEN, LATER_MERGE), A, Hold),
+    ("another branch was merged", HUMAN_MERGED, (REFUSED, OTHER_MERGE), B, Hold),
     ("our own commit is on base already", ON_BASE, (OPEN,), A, PushAndUpdate),
     ("a person changed the target", OWN_A, (RETARGETED,), A, Hold),
     ("a person refused this", None, (REFUSED,), A, Skip),
