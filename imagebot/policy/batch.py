@@ -71,7 +71,7 @@ def _current(obj: Mapping[str, Any]) -> str | None:
     current = obj.get("current")
     if current is not None and not isinstance(current, str):
         raise PolicyError("current is null or a tag")
-    return current or None
+    return current
 
 
 def _filter(obj: Mapping[str, Any]) -> TagFilter | None:

@@ -42,11 +42,13 @@ def select(
 ) -> Selection:
     """Choose the tag that `policy` wants of a complete list of tags. Never raises for a tag.
 
-    `current` is the running tag, if any. `evidence` gives the details known so far, by tag;
+    `current` is the running tag; None or empty when there is none, as for an image that runs by
+    digest alone. `evidence` gives the details known so far, by tag;
     `now` (seconds since 1970, UTC) is the ceiling of creation times. The outcome depends on the
     set of tags, never on their order: equals rank by the bytes of their names, last first, and
     a running tag that equals the best stays.
     """
+    current = current or None
     listed = dict.fromkeys(tags)
     filtered = _filtered(listed, tag_filter)
     text = current if current is None or tag_filter is None else tag_filter.text(current)
@@ -56,7 +58,7 @@ def select(
         return Selection(
             None,
             dropped=filtered.dropped,
-            wants=wants,
+            wants=tuple(sorted(wants)),
             why=f"{policy} cannot decide before the details of {len(wants)} tags are known",
         )
     try:

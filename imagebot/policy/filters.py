@@ -86,7 +86,7 @@ class TagFilter:
         self._allow_set = _PatternSet(self._allow)
         self._deny_set = _PatternSet(self._deny)
         self._templates = tuple(
-            (pattern, (compile_template(extract, pattern.names, pattern.groups),))
+            (pattern.compiled.search, compile_template(extract, pattern.names, pattern.groups))
             for pattern in self._allow
         )
         self._refused = f"matches no allow pattern: {' '.join(p.text for p in self._allow)}"
@@ -126,10 +126,11 @@ class TagFilter:
         return self._extracted(tag) if self.extract else tag
 
     def _extracted(self, tag: str) -> str | None:
-        for pattern, templates in self._templates:
-            texts = pattern.expand(tag, templates)
-            if texts is not None:
-                return texts[0]
+        text = encoded(tag)
+        for search, template in self._templates:
+            match = search(text)
+            if match is not None:
+                return _filled(template, match)
         return None
 
 

@@ -29,7 +29,7 @@ STEPS = ("major", "minor", "patch")
 _PULL_REQUEST = re.compile(
     r"(?:pr|mr|pull|merge|pull-request|merge-request)[-_.]?[0-9].*", re.IGNORECASE
 )
-_DATE_DIGITS = 8
+_DATE_WIDTHS = (8, 10, 12, 14)
 _YEARS = range(1990, 2200)
 
 
@@ -160,9 +160,10 @@ def _step(base: Shape, shape: Shape) -> str:
 
 def _dated(shape: Shape) -> bool:
     """Whether the first number is a date of eight digits or more, as in `20240115`."""
-    digits = f"{shape.release[0]:0{shape.widths[0]}d}"
-    if len(digits) < _DATE_DIGITS or len(digits) % 2 or len(digits) > 14:  # noqa: PLR2004  # to the second
+    width = shape.widths[0]
+    if width not in _DATE_WIDTHS:
         return False
+    digits = f"{shape.release[0]:0{width}d}"
     year, month, day = int(digits[:4]), int(digits[4:6]), int(digits[6:8])
     if year not in _YEARS:
         return False

@@ -25,7 +25,9 @@ FINAL = 9
 _REVISIONS = frozenset(
     {"r", "rev", "u", "p", "pl", "patch", "build", "ls", "post", "k3s", "rke2r", "eks", "t"}
 )
+_PLAIN = re.compile(r"(v?)([0-9]{1,6}(?:\.[0-9]{1,6}){0,5})")
 _SHA = re.compile(r"g?[0-9a-f]{7,40}")
+_HEX_RUN = re.compile(r"[0-9a-f]{7}")
 _BARE_SHA = re.compile(r"(?:sha[-_:])?[0-9a-f]{7,64}|sha[-_][0-9a-f]+")
 _CHUNKS = re.compile(r"([-_.+~])")
 _HEAD = re.compile(
@@ -76,6 +78,8 @@ def parse_shape(tag: str, slots: tuple[int, ...] = ()) -> Shape | None:
     `slots` are the positions where a tag of the same line has a commit hash, so that a hash of
     digits alone is read as one.
     """
+    if plain := _PLAIN.fullmatch(tag):
+        return _plain_shape(*plain.groups())
     if len(tag) > MAX_LENGTH or _MASK in tag or is_hash(tag):
         return None
     head = _HEAD.fullmatch(_masked(tag, slots))
@@ -84,12 +88,21 @@ def parse_shape(tag: str, slots: tuple[int, ...] = ()) -> Shape | None:
     prefix, release, rest = head.groups()
     numbers = release.split(".")
     shape = Shape(prefix, tuple(map(int, numbers)), widths=tuple(map(len, numbers)))
-    _read_rest(shape, rest)
+    if rest:
+        _read_rest(shape, rest)
     counts = (len(shape.release), len(shape.revisions), len(shape.flavour))
     # `8u312` is update 312 of the product line 8: another line is not an update of it.
     line = shape.release if shape.marks[:1] == ("u#",) else ()
     shape.form = (prefix, counts, shape.marks, line)
     return shape
+
+
+def _plain_shape(prefix: str, release: str) -> Shape:
+    """The short way for most tags of most registries; the long way finds the same."""
+    numbers = release.split(".")
+    form = (prefix, (len(numbers), 0, 0), (), ())
+    widths = tuple(map(len, numbers))
+    return Shape(prefix, tuple(map(int, numbers)), widths=widths, form=form)
 
 
 def hash_slots(tag: str) -> tuple[int, ...]:
@@ -110,6 +123,8 @@ def _is_sha(chunk: str) -> bool:
 
 def _masked(tag: str, slots: tuple[int, ...]) -> str:
     """The tag with each commit hash replaced, as its digits are no version."""
+    if _HEX_RUN.search(tag) is None:
+        return tag
     parts = _CHUNKS.split(tag)
     for index in slots or hash_slots(tag):
         at = 2 * index

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,6 @@ def test_options(options: dict[str, object], current: str, tags: list[str], expe
         "pr-12",
         "PR-7",
         "mr_3",
-        "",
         "\x00",
         "é",
     ],
@@ -150,9 +150,10 @@ def test_no_order(current: str) -> None:
     assert "has no order: follow it by digest" in (selection.error or "")
 
 
-def test_needs_a_running_tag() -> None:
+@pytest.mark.parametrize("current", [None, ""])
+def test_needs_a_running_tag(current: str | None) -> None:
     """Without a running tag there is no line to follow."""
-    selection = select(compile_policy({"follow": {}}), ["1.0.0"], current=None)
+    selection = select(compile_policy({"follow": {}}), ["1.0.0"], current=current)
     assert selection.chosen is None
     assert selection.error == "follow needs a running tag to follow"
 
@@ -212,6 +213,15 @@ def test_buckets(row: dict[str, Any]) -> None:
     else:
         assert follow(current, tags).chosen == expected["major"]
         assert follow(current, tags, step="minor").chosen == expected["non-major"]
+
+
+@given(st.from_regex(r"v?[0-9]{1,8}(\.[0-9]{1,7}){0,6}", fullmatch=True))
+def test_plain_tags(tag: str) -> None:
+    """The short way to read a plain version finds what the long way finds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("imagebot.policy.shape._PLAIN", re.compile(r"(?!)"))
+        long = parse_shape(tag)
+    assert parse_shape(tag) == long
 
 
 SHAPES = st.from_regex(
