@@ -61,7 +61,7 @@ class Key:
         # `https://host/v1/` is an API's address; `host/v1` could be a namespace of that name.
         if segments[:1] in (["v1"], ["v2"]) and (bare != text or rest.endswith("/")):
             segments = segments[1:]
-        if not host or "@" in text:
+        if not host:
             return None
         return cls(HUB if host in HUB_ALIASES else host, tuple(segments))
 

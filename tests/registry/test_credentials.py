@@ -423,7 +423,7 @@ def test_a_helper_without_the_credential(helper, script: str) -> None:
         'echo \'{"Username":1,"Secret":2}\'',
         "echo '[]'",
         "printf '\\377'",
-        "head -c 3000000 /dev/zero",
+        """printf '{"Username":"u","Secret":"'; head -c 2000000 /dev/zero | tr '\\0' x; echo '"}'""",
         "kill -9 $$",
     ],
 )

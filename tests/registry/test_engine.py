@@ -326,6 +326,49 @@ def test_a_slow_engine_is_left_in_time(engine: DockerEngine, fault) -> None:
         assert registry.tags(APP)
 
 
+def test_a_slow_handshake_is_left_in_time(engine: DockerEngine) -> None:
+    """The deadline holds for the first connection's first answer, too."""
+    engine.faults["/version"] = drip(b"X-Drip: 1\r\n", b"HTTP/1.1 200 OK\r\n")
+    with EngineRegistry(engine.base_url, seconds=0.4) as registry:
+        started = time.monotonic()
+        with pytest.raises(RegistryError, match=r"within 0\.4 s"):
+            registry.tags(APP)
+        assert time.monotonic() - started < 2
+
+
+def test_an_idle_connection_that_the_engine_closed(
+    engine: DockerEngine, registry: EngineRegistry
+) -> None:
+    """A connection that ends under a question is replaced once, and no more than once."""
+    registry.tags(APP)
+    left = [1]
+
+    def hang_up(handler) -> None:
+        if left[0]:
+            left[0] -= 1
+            handler.close_connection = True
+        else:
+            handler._answer(*handler._route())
+
+    engine.faults["images/json"] = hang_up
+    assert registry.tags(APP) == ("1.2.0", "latest", "1.1.0")
+    left[0] = 2
+    with pytest.raises(RegistryError, match="docker engine at"):
+        registry.tags(APP)
+    assert left == [0]
+
+
+def test_a_redirect_is_not_followed(engine: DockerEngine, registry: EngineRegistry) -> None:
+    """An engine sends nobody elsewhere."""
+    place = b"/v1.51/images/my-app:1.1.0/json"
+    engine.faults["images/json"] = (
+        b"HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % place
+    )
+    with pytest.raises(RegistryError):
+        registry.tags(APP)
+    assert not [path for path in engine.requests if "1.1.0" in path]
+
+
 def test_a_huge_answer_is_cut_off(engine: DockerEngine, registry: EngineRegistry) -> None:
     """An answer over the cap is an error, however it is sent."""
     large = b"[" + b" " * 300_000 + b"]"
