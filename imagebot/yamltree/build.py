@@ -16,6 +16,9 @@ from imagebot.yamltree.tree import Document, Scalar, Style
 
 MAX_DEPTH = 100
 MAX_EVENTS = 2_000_000
+MAX_STEPS = 20_000_000
+"""How many keys and indexes the key paths of a file may have together: what they cost in memory."""
+
 MAX_COPIES = 100_000
 """How many scalars aliases may repeat in one file: what an alias bomb runs into."""
 
@@ -63,6 +66,7 @@ class Builder:
         self.documents: list[Document] = []
         self._templated = template.MARK in text
         self._events = 0
+        self._steps = 0
         self._begun = 0
         self._copies = 0
         self._last = 0
@@ -113,8 +117,7 @@ class Builder:
 
     def scalar(self, event: Any) -> None:
         """A scalar: a mapping key, or a value with a place."""
-        self._count(event)
-        keys = self._place()
+        keys = self._place(event)
         if self._templated and event.style in ("", None) and template.in_plain(event.value):
             self._refuse(template.REASON, event)
         if keys is None:
@@ -130,8 +133,7 @@ class Builder:
 
     def alias(self, event: Any) -> None:
         """An alias: a key with the anchor's text, or copies of all the anchor's scalars."""
-        self._count(event)
-        keys = self._place()
+        keys = self._place(event)
         name = event.anchor
         self._last = event.end_mark.index
         if name in self._key_anchors:
@@ -153,6 +155,7 @@ class Builder:
             if position in self._shadowed:
                 self._shadowed.add(len(self._scalars))
             place = (*keys, *copy.keys[depth:])
+            self._steps += len(place)
             self._scalars.append(copy._replace(keys=place, line=line, column=column, alias=name))
 
     def open_mapping(self, event: Any) -> None:
@@ -181,14 +184,14 @@ class Builder:
 
     def _count(self, event: Any) -> None:
         self._events += 1
-        if self._events > MAX_EVENTS:
-            self._refuse(f"the file has more than {MAX_EVENTS} YAML nodes", event)
+        self._steps += len(self._stack)
+        if self._events > MAX_EVENTS or self._steps > MAX_STEPS:
+            self._refuse("the file has too many YAML nodes", event)
 
     def _open(self, event: Any, *, mapping: bool) -> _Frame:
-        self._count(event)
         if len(self._stack) >= MAX_DEPTH:
             self._refuse(f"the file is nested deeper than {MAX_DEPTH} levels", event)
-        keys = self._place()
+        keys = self._place(event)
         is_key = keys is None
         if keys is None:
             parent = self._stack[-1]
@@ -202,8 +205,9 @@ class Builder:
         self._last = event.end_mark.index
         return frame
 
-    def _place(self) -> KeyPath | None:
+    def _place(self, event: Any) -> KeyPath | None:
         """The key path of the node that comes now, or None when it is a mapping's key."""
+        self._count(event)
         if not self._stack:
             return ()
         frame = self._stack[-1]
@@ -241,15 +245,20 @@ class Builder:
         line, column = self.line + mark.line + 1, mark.column + 1
         if event.anchor or event.tag:
             start = _skip_properties(self.text, start, end)
-            line += self.text.count("\n", self.at + mark.index, start)
-            column = start - self.text.rfind("\n", 0, start)
-        elif start == end and self._empty(start) != start:
+        elif start == end:
             start = end = self._empty(start)
-            line -= self.text.count("\n", start, self.at + mark.index)
-            column = start - self.text.rfind("\n", 0, start)
+        if start != self.at + mark.index:
+            line, column = self._moved(self.at + mark.index, start, line, column)
         style = STYLES[event.style]
         tag = event.tag or ""
         return Scalar(self.document, keys, event.value, style, start, end, line, column, "", tag)
+
+    def _moved(self, was: int, now: int, line: int, column: int) -> tuple[int, int]:
+        """The line and column of `now`, from those of `was`, without a walk over a whole line."""
+        lines = self.text.count("\n", min(was, now), max(was, now))
+        if not lines:
+            return line, column + now - was
+        return line + (lines if now > was else -lines), now - self.text.rfind("\n", 0, now)
 
     def _empty(self, at: int) -> int:
         """Where an empty scalar is: right behind its `:`, `-` or `?`, as libyaml has it.

@@ -17,7 +17,17 @@ from imagebot.model import KeyPath
 
 Style = Literal["plain", "single", "double", "literal", "folded"]
 
-_QUOTED = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\n]|'')*'")
+COMMENT_WITHIN = 4096
+"""How many characters behind a scalar its line's comment is looked for."""
+
+_BEFORE_COMMENT = re.compile(
+    r"""(?: (?<=[\s,\[{:]) "(?:[^"\\\n]|\\.)*+"
+          | (?<=[\s,\[{:]) '(?:[^'\n]|'')*+'
+          | (?<=\S) \#
+          | [^\#\n]
+        )*+""",
+    re.VERBOSE,
+)
 
 
 class Scalar(NamedTuple):
@@ -111,22 +121,10 @@ class Source:
 
         For a block scalar that is the line of its `|` or `>`.
         """
-        text = self.text
         at = scalar.start if scalar.style in ("literal", "folded") else scalar.end
-        newline = text.find("\n", at)
-        stop = len(text) if newline < 0 else newline
-        if text.find("#", at, stop) < 0:
+        before = _BEFORE_COMMENT.match(self.text, at, at + COMMENT_WITHIN)
+        start = before.end() if before else at
+        if not self.text.startswith("#", start):
             return ""
-        return _comment(text, at, stop)
-
-
-def _comment(text: str, at: int, stop: int) -> str:
-    """The comment in `text[at:stop]`: a `#` behind white space and outside quotes."""
-    while at < stop:
-        character = text[at]
-        before = text[at - 1] if at else "\n"
-        if character == "#" and before in " \t\n":
-            return text[at:stop].rstrip()
-        quoted = _QUOTED.match(text, at, stop) if before in " \t,[{:" else None
-        at = quoted.end() if quoted else at + 1
-    return ""
+        newline = self.text.find("\n", start)
+        return self.text[start : newline if newline >= 0 else None].rstrip()
