@@ -305,7 +305,10 @@ class HttpClient:
                 return None
         if is_loopback(origin.host):
             return None
-        return self._proxies.get(origin.scheme) or self._proxies.get("all")
+        proxy = self._proxies.get(origin.scheme) or self._proxies.get("all")
+        if proxy and not proxy.startswith(("http://", "https://")):
+            raise PeerError(f"{origin}: its proxy is refused: only http and https proxies are used")
+        return proxy
 
 
 def _parsed(method: str, url: str) -> Url:

@@ -8,6 +8,7 @@ without any cap before it hands it over, keeps cookies, and looks into `.netrc`.
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 from collections.abc import Mapping
@@ -38,7 +39,26 @@ _ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip"})
 _FAILURES = (requests.RequestException, HTTPError, HTTPException, OSError)
 
 
-class _PlainConnection(HTTPConnection):
+class _Watched(HTTPConnection):
+    """A connection whose socket the watchdog knows from its birth."""
+
+    def _new_conn(self) -> socket.socket:
+        """Connect to the first address that answers; each is given the connect timeout."""
+        failure = OSError(errno.EHOSTUNREACH, "no address to connect to")
+        for family, kind, protocol, _, address in _resolve(self._dns_host, self.port):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                adopt(sock)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.settimeout(self.timeout)
+                sock.connect(address)
+            except OSError as error:
+                sock.close()
+                failure = error
+                continue
+            return sock
+        raise failure
+
     def connect(self) -> None:
         super().connect()
         adopt(self.sock)
@@ -48,22 +68,24 @@ class _PlainConnection(HTTPConnection):
         super().putrequest(*args, **kwargs)
 
 
-class _SecureConnection(HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        adopt(self.sock)
+class _WatchedTls(_Watched, HTTPSConnection):
+    """The same over TLS."""
 
-    def putrequest(self, *args: Any, **kwargs: Any) -> None:
-        adopt(self.sock)
-        super().putrequest(*args, **kwargs)
+
+def _resolve(host: str, port: int) -> list[Any]:
+    try:
+        return socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    except UnicodeError:
+        # Python refuses an empty or overlong label before it asks anybody.
+        raise socket.gaierror(socket.EAI_NONAME, "no host name") from None
 
 
 class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
+    ConnectionCls = _Watched
 
 
 class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
+    ConnectionCls = _WatchedTls
 
 
 class _Adapter(HTTPAdapter):

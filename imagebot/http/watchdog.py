@@ -43,9 +43,14 @@ class Exchange:
 
 
 def adopt(sock: Any) -> None:
-    """Tell the exchange that runs in this thread which socket it uses now."""
+    """Tell the exchange that runs in this thread which socket it uses now.
+
+    Raises TimeoutError when the exchange is late already: it needs no other socket.
+    """
     exchange = _CURRENT.get()
     if exchange is not None:
+        if exchange.expired:
+            raise TimeoutError
         exchange.sock = sock
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -140,6 +142,50 @@ def test_a_closed_port_is_a_passing_failure() -> None:
     with client() as http, pytest.raises(PeerError, match="connection refused") as caught:
         http.request("GET", f"http://127.0.0.1:{port}/")
     assert caught.value.retryable
+
+
+@contextmanager
+def black_hole() -> Iterator[int]:
+    """A port whose queue is full: connections to it are neither taken nor refused."""
+    with socket.socket() as listener, ExitStack() as fillers:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        for _ in range(4):
+            filler = fillers.enter_context(socket.socket())
+            filler.setblocking(False)  # noqa: FBT003 - the socket API
+            filler.connect_ex(("127.0.0.1", port))
+        yield port
+
+
+def test_a_host_that_takes_no_connection_costs_the_connect_timeout() -> None:
+    """R02: a black hole is left after the connect timeout."""
+    with black_hole() as port, client(connect_timeout=0.3) as http:
+        started = time.monotonic()
+        with pytest.raises(PeerError, match="does not answer") as caught:
+            http.request("GET", f"http://127.0.0.1:{port}/", retries=0)
+        assert 0.2 < time.monotonic() - started < 1.5
+        assert caught.value.retryable
+
+
+def test_many_black_holes_behind_one_name_cost_one_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """R02: the total deadline also ends a walk over many dead addresses."""
+    with black_hole() as port, client(connect_timeout=0.4) as http:
+        address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: [address] * 20)
+        started = time.monotonic()
+        with pytest.raises(PeerError, match="no whole answer"):
+            http.request("GET", f"http://localhost:{port}/", deadline=0.9)
+        assert time.monotonic() - started < 1.6
+
+
+@pytest.mark.parametrize("host", ["a..b.example.com", "x" * 64 + ".example.com", "-.example.com"])
+def test_a_host_that_is_no_name_is_a_clean_error(host: str) -> None:
+    """Labels that no resolver takes end as an unknown host."""
+    with client() as http, pytest.raises(PeerError, match="does not resolve"):
+        http.request("GET", f"https://{host}/", deadline=8)
 
 
 def test_a_name_that_does_not_resolve_has_its_own_words() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import socket
 import ssl
+import threading
 from pathlib import Path
 
 import pytest
@@ -317,3 +320,50 @@ def test_a_proxy_is_used_where_it_is_named(monkeypatch: pytest.MonkeyPatch) -> N
             assert http.request("GET", f"http://near.corp.example:{server.port}/").json() == [1]
             assert http.request("GET", server.url).json() == [1]
     assert seen_urls == ["http://far.example.com/v2/"]
+
+
+def tunnel(seen: Seen, wire: Wire) -> None:
+    """A proxy that obeys CONNECT to loopback, whatever name is asked for."""
+    port = int(seen.target.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port)) as upstream:
+        wire.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        back = threading.Thread(target=pump, args=(upstream, wire.sock), daemon=True)
+        back.start()
+        pump(wire.sock, upstream)
+        back.join(5)
+    wire.close()
+
+
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65_536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+
+def test_https_goes_through_a_proxy_as_a_tunnel(tmp_path: Path) -> None:
+    """The proxy sees a host name and its own password, never the request or its secrets."""
+    authority = Authority(tmp_path)
+    pair = authority.issue("registry.example.com")
+    with (
+        Misbehaving(ok([1]), tls=pair.server_context()) as server,
+        Misbehaving(tunnel) as proxy,
+        client(
+            ca_bundle=str(authority.bundle),
+            proxies={"https": f"http://ann:canary-proxy@{proxy.netloc}"},
+        ) as http,
+    ):
+        url = f"https://registry.example.com:{server.port}/v2/?k=canary-query"
+        assert http.request("GET", url, secret_headers=SECRETS).json() == [1]
+        assert proxy.seen[0].method == "CONNECT"
+        assert proxy.seen[0].headers["proxy-authorization"].startswith("Basic ")
+        assert SECRET not in proxy.everything
+        assert "canary-query" not in proxy.everything
+        assert "proxy-authorization" not in server.everything
+
+
+def test_a_proxy_of_another_kind_is_refused() -> None:
+    """SOCKS is not spoken; nothing goes around a proxy that was configured."""
+    refused = pytest.raises(PeerError, match="proxy is refused")
+    with client(proxies={"all": "socks5://127.0.0.1:1"}) as http, refused:
+        http.request("GET", "https://registry.example.com/")
