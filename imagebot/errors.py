@@ -11,7 +11,8 @@ ImagebotError                    70  a bug, unless a subclass says otherwise
 └── PeerError                     3  the other side of a wire failed; the rest goes on
     ├── RegistryError             3
     ├── ForgeError                3
-    │   └── DuplicatePullRequest  3  the forge says that the request exists already
+    │   ├── DuplicatePullRequest  3  the forge says that the request exists already
+    │   └── NoCommits             3  the forge says that base has every commit of head
     └── GitError                  3
 
 A room may refine one of these for its own callers; nobody else needs to know the refinement.
@@ -165,6 +166,10 @@ class ForgeError(PeerError):
 
 class DuplicatePullRequest(ForgeError):
     """The forge says that a pull request for this branch exists already (HTTP 409 or 422)."""
+
+
+class NoCommits(ForgeError):
+    """The base branch has every commit of the head branch, so there is nothing to request."""
 
 
 class GitError(PeerError):

@@ -18,7 +18,7 @@ from imagebot.errors import RegistryError, StartError
 from imagebot.forge.port import Forge
 from imagebot.gitrepo.credentials import GitCredentials, HttpsCredentials, SshCredentials
 from imagebot.gitrepo.mirror import Mirror
-from imagebot.gitrepo.objects import Objects
+from imagebot.gitrepo.objects import Objects, check_sha
 from imagebot.gitrepo.run import GitRunner
 from imagebot.registry.port import Registry
 from imagebot.registry.remembering import Remembering
@@ -27,6 +27,7 @@ from imagebot.state import State
 
 if TYPE_CHECKING:
     from imagebot.config.operator import Operator, RepositoryShape
+    from imagebot.forge.credential import Pace
     from imagebot.forge.select import Connection
     from imagebot.http import HttpClient
 
@@ -41,6 +42,7 @@ class Services:
     operator: Operator | None
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     _stack: ExitStack = field(default_factory=ExitStack)
+    _paces: dict[tuple[str, str], Pace] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         """The services themselves."""
@@ -80,6 +82,14 @@ class Services:
         """Every registry, and the Docker Engine for images that none serves."""
         routes = Routes(self._network_registry, self._engine)
         return Remembering(routes, self.state) if self.operator else routes
+
+    def pace(self, url: str, token: str) -> Pace:
+        """The gap between writes, shared by all repositories that use one login of one forge."""
+        from imagebot.forge.credential import Pace
+        from imagebot.forge.github import WRITE_GAP
+        from imagebot.http import SystemClock
+
+        return self._paces.setdefault((url, token), Pace(SystemClock(), WRITE_GAP))
 
     def _network_registry(self) -> Registry:
         import time
@@ -142,16 +152,18 @@ def _forge(services: Services, shape: RepositoryShape) -> Iterator[Connection]:
 
     place = locate(shape.url, web=shape.forge.url or "")
     app = shape.forge.app
+    token = shape.forge.token.read().reveal() if shape.forge.token else ""
     connection = connect(
         shape.forge.kind,
         url=place.url,
         project=shape.forge.project or place.project,
         http=services.http,
         clock=SystemClock(),
-        token=shape.forge.token.read().reveal() if shape.forge.token else "",
+        token=token,
         app=App(app.client_id, app.private_key.read().reveal(), app.installation_id)
         if app
         else None,
+        pace=services.pace(place.url, token) if shape.forge.kind == "github" else None,
     )
     try:
         yield connection
@@ -192,13 +204,11 @@ class _Tips:
 
     def head_of(self, branch: str) -> str:
         """The commit of a branch, empty when there is none."""
-        found = self.git.run(
-            ["for-each-ref", "--format=%(objectname)", "--end-of-options", f"refs/heads/{branch}"]
-        )
-        lines = found.decode("ascii").split()
-        return lines[0] if len(lines) == 1 else ""
+        words = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"refs/heads/{branch}"]
+        return self.git.attempt(words).stdout.decode("ascii", "replace").strip()
 
     def is_ancestor(self, sha: str, branch: str) -> bool:
         """Whether a commit is in a branch."""
         tip = self.head_of(branch)
-        return bool(tip) and Objects(self.git).is_ancestor(sha, tip)
+        known = self.git.attempt(["cat-file", "-e", check_sha(sha)]).returncode == 0
+        return bool(tip) and known and Objects(self.git).is_ancestor(sha, tip)

@@ -11,9 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from imagebot.apply.target import Target
-from imagebot.errors import DuplicatePullRequest, EditRefused, ForgeError, PeerError
+from imagebot.errors import (
+    DuplicatePullRequest,
+    EditRefused,
+    ForgeError,
+    NoCommits,
+    PeerError,
+)
 from imagebot.forge.port import Forge, PullRequest
-from imagebot.forge.refusals import NoCommits
 from imagebot.gitrepo.mirror import CommitRequest, Snapshot
 from imagebot.gitrepo.push import PushResult, RefUpdate
 from imagebot.model import Group, Outcome

@@ -6,13 +6,13 @@ Reads only. It refuses to judge: `pulls.decide` does that.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from imagebot.apply.target import Target
 from imagebot.forge.port import PullRequest
 from imagebot.gitrepo.mirror import Mirror, Snapshot
-from imagebot.gitrepo.objects import CommitInfo, Signature
+from imagebot.gitrepo.objects import CommitInfo, Signature, TreeEntry
 from imagebot.pulls.decide import BranchFacts, Observed
 from imagebot.pulls.marker import decode
 from imagebot.pulls.message import CommitFacts, is_own, read_trailers
@@ -102,43 +102,63 @@ class Observer:
         return found
 
     def _branch(self, key: str, sha: str) -> BranchFacts:
-        commit = self._mirror.commit_info(sha)
-        trailers = read_trailers(commit.message)
         base_sha = self.snapshot.base_sha
+        commit = self._mirror.commit_info(sha)
         if len(commit.parents) != 1:
-            merged = self._mirror.is_ancestor(sha, base_sha)
-            return BranchFacts(sha, own=False, merged=merged)
+            return BranchFacts(sha, own=False, merged=self._mirror.is_ancestor(sha, base_sha))
         parent = commit.parents[0]
         changed = self._mirror.changed(parent, sha)
         paths = [entry.path for entry in changed]
-        texts = self._mirror.read([entry.sha for entry in changed if entry.regular])
-        own = is_own(
-            CommitFacts(
-                sha=sha,
-                parents=commit.parents,
-                author=_person(commit.author),
-                committer=_person(commit.committer),
-                message=commit.message,
-                files={
-                    entry.path: _sha256(texts.get(entry.sha)) if entry.regular else ""
-                    for entry in changed
-                },
-                parent_on_base=self._mirror.is_ancestor(parent, base_sha),
-            ),
-            f"{self.target.identity.name} <{self.target.identity.email}>",
-            key,
-        )
         in_base = self._mirror.blob_shas(base_sha, paths)
         in_parent = self._mirror.blob_shas(parent, paths) if parent != base_sha else in_base
+        trailers = read_trailers(commit.message)
         return BranchFacts(
             sha,
-            own=own,
+            own=is_own(self._commit_facts(commit, parent, changed), self._identity, key),
             fingerprint=trailers.fingerprint if trailers else "",
             behind=parent != base_sha,
             conflicts=in_base != in_parent,
-            merged=all(in_base[entry.path] == entry.sha for entry in changed)
-            or self._mirror.is_ancestor(sha, base_sha),
+            merged=self._merged(sha),
         )
+
+    def _commit_facts(
+        self, commit: CommitInfo, parent: str, changed: Sequence[TreeEntry]
+    ) -> CommitFacts:
+        texts = self._mirror.read([entry.sha for entry in changed if entry.regular])
+        return CommitFacts(
+            sha=commit.sha,
+            parents=commit.parents,
+            author=_person(commit.author),
+            committer=_person(commit.committer),
+            message=commit.message,
+            files={
+                entry.path: _sha256(texts.get(entry.sha)) if entry.regular else ""
+                for entry in changed
+            },
+            parent_on_base=self._mirror.is_ancestor(parent, self.snapshot.base_sha),
+        )
+
+    def _merged(self, sha: str) -> bool:
+        """Whether the base branch holds all that the branch ever changed, also after a squash.
+
+        Every file that differs between fork and tip must read the same in the base branch, and
+        there must be one: a commit that undoes the bot's is a wish, not a merge.
+        """
+        base_sha = self.snapshot.base_sha
+        if self._mirror.is_ancestor(sha, base_sha):
+            return True
+        commits = self._mirror.log(base_sha, sha)
+        if any(len(commit.parents) != 1 for commit in commits):
+            return False
+        changed = self._mirror.changed(commits[-1].parents[0], sha)
+        in_base = self._mirror.blob_shas(base_sha, [entry.path for entry in changed])
+        return bool(changed) and all(
+            entry.regular and in_base[entry.path] == entry.sha for entry in changed
+        )
+
+    @property
+    def _identity(self) -> str:
+        return f"{self.target.identity.name} <{self.target.identity.email}>"
 
 
 def _person(signature: Signature) -> str:

@@ -12,12 +12,11 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from imagebot.errors import DuplicatePullRequest, ForgeError
+from imagebot.errors import DuplicatePullRequest, ForgeError, NoCommits
 from imagebot.forge.fields import at, names, number, text
 from imagebot.forge.once import comment_once, create_once, repeat
 from imagebot.forge.pages import newest_first, page_of, with_page
 from imagebot.forge.port import Limits, PullRequest, State
-from imagebot.forge.refusals import NoCommits
 from imagebot.forge.rest import Json, Rest
 from imagebot.http import Response
 

@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 
-from imagebot.errors import DuplicatePullRequest, ForgeError, GitError
+from imagebot.errors import DuplicatePullRequest, ForgeError, GitError, NoCommits
 from imagebot.forge.pages import newest_first
 from imagebot.forge.port import Limits, PullRequest
 from imagebot.forge.records import Record, read_body, read_record, write_body, write_record
-from imagebot.forge.refusals import NoCommits
 
 _UNPROCESSABLE = HTTPStatus.UNPROCESSABLE_ENTITY
 

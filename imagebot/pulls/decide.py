@@ -82,14 +82,13 @@ class Desired:
 
 @dataclass(frozen=True, slots=True)
 class DecidePolicy:
-    """Limits on new requests: at most `limit` open ones (0: any number), inside of the schedule.
+    """Limits on new requests: at most `limit` open ones (0: any number).
 
     `open_requests` counts the bot's open requests in this git repository, all keys together.
     """
 
     limit: int = 0
     open_requests: int = 0
-    window_open: bool = True
 
 
 def decide(observed: Observed, desired: Desired | None, policy: DecidePolicy) -> Action:
@@ -221,8 +220,6 @@ def _retire(observed: Observed, pull: PullRequest | None) -> Action:
 def _open_new(observed: Observed, desired: Desired, policy: DecidePolicy) -> Action:
     if refused := _refusal(observed, desired):
         return Skip(f"#{refused.number} with the same change was closed without a merge")
-    if not policy.window_open:
-        return Skip("outside of the schedule for new requests")
     if policy.limit and policy.open_requests >= policy.limit:
         return Skip(f"{policy.open_requests} requests are open, the limit is {policy.limit}")
     branch = observed.branch

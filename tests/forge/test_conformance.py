@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from imagebot.errors import DuplicatePullRequest, ForgeError
+from imagebot.errors import DuplicatePullRequest, ForgeError, NoCommits
 from imagebot.forge.port import Forge, Limits
-from imagebot.forge.refusals import NoCommits
 from tests.support.forgebench import KINDS, Bench
 
 pytestmark = pytest.mark.parametrize("bench", KINDS, indirect=True)

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from imagebot.errors import ForgeError
-from imagebot.forge.refusals import NoCommits
+from imagebot.errors import ForgeError, NoCommits
 from tests.support.forgebench import Bench, open_bench
 from tests.support.skipclock import SkipClock
 

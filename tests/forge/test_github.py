@@ -8,10 +8,9 @@ from itertools import pairwise
 import pytest
 import requests
 
-from imagebot.errors import DuplicatePullRequest, ForgeError, StartError
+from imagebot.errors import DuplicatePullRequest, ForgeError, NoCommits, StartError
 from imagebot.forge.credential import Pace
 from imagebot.forge.github_app import App
-from imagebot.forge.refusals import NoCommits
 from imagebot.forge.select import connect
 from imagebot.http import HttpClient
 from tests.support.fakegithub import FakeGitHub

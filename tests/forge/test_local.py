@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from imagebot.errors import ForgeError, GitError
+from imagebot.errors import ForgeError, GitError, NoCommits
 from imagebot.forge.local import Branches, LocalForge
-from imagebot.forge.refusals import NoCommits
 from tests.support.fakegit import GitBranches, commit_file
 from tests.support.localrace import local_forge
 

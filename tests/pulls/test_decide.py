@@ -142,14 +142,12 @@ def world(branch: BranchFacts | None, *pulls: PullRequest, **facts: bool) -> Wor
 
 
 def test_limits_stop_new_requests_only() -> None:
-    """At the limit or off schedule nothing opens; what is open goes on."""
+    """At the limit nothing opens; what is open goes on."""
     full = DecidePolicy(limit=3, open_requests=3)
-    closed_window = DecidePolicy(window_open=False)
-    for policy in (full, closed_window):
-        assert isinstance(decide(world(None).observe(), A, policy), Skip)
-        assert isinstance(decide(world(OWN_A).observe(), A, policy), Skip)
-        assert isinstance(decide(world(OWN_A, OPEN).observe(), B, policy), PushAndUpdate)
-        assert isinstance(decide(world(OWN_A, OPEN).observe(), None, policy), Close)
+    assert isinstance(decide(world(None).observe(), A, full), Skip)
+    assert isinstance(decide(world(OWN_A).observe(), A, full), Skip)
+    assert isinstance(decide(world(OWN_A, OPEN).observe(), B, full), PushAndUpdate)
+    assert isinstance(decide(world(OWN_A, OPEN).observe(), None, full), Close)
     room = DecidePolicy(limit=3, open_requests=2)
     assert isinstance(decide(world(None).observe(), A, room), PushAndCreate)
 
@@ -251,7 +249,7 @@ REQUESTS: tuple[tuple[PullRequest, ...], ...] = (
     (MERGED, TWIN),
     (BY_BOT, replace(REFUSED, number=2)),
 )
-POLICIES = (FREE, DecidePolicy(limit=2, open_requests=2), DecidePolicy(window_open=False))
+POLICIES = (FREE, DecidePolicy(limit=2, open_requests=2))
 EVERYTHING = list(product(BRANCHES, REQUESTS, (None, A, B), POLICIES))
 
 
