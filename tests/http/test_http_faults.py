@@ -289,3 +289,20 @@ def test_a_connection_that_was_cut_off_is_not_reused() -> None:
             http.request("GET", server.url + "/big", cap=1000)
         assert http.request("GET", server.url + "/small").json() == ["x"]
         assert server.seen[-1].connection == 2
+
+
+def test_the_late_rest_of_an_answer_is_never_the_next_answer() -> None:
+    """A peer cannot plant an answer by sending the rest of a refused one when it likes."""
+
+    def handle(seen: Seen, wire: Wire) -> None:
+        if seen.path == "/big":
+            wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"x" * 70_000)
+            wire.hang(0.3)
+            wire.send(b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n["planted"]')
+        else:
+            wire.json(["honest"])
+
+    with Misbehaving(handle) as server, client() as http:
+        with pytest.raises(PeerError, match="larger than"):
+            http.request("GET", server.url + "/big", cap=1000)
+        assert http.request("GET", server.url + "/small", retries=0).json() == ["honest"]

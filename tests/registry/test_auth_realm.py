@@ -98,3 +98,12 @@ def test_the_refusal_does_not_quote_a_secret() -> None:
     with pytest.raises(RegistryError) as caught:
         checked_realm(parse_url("https://ghcr.io").origin, "https://u:canary@ghcr.io/t?k=canary")
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8443", "localhost", "10.1.2.3", "169.254.169.254", "[::1]"]
+)
+def test_an_internal_realm_is_named_as_such(host: str) -> None:
+    """Who reads the message learns that the registry tried to reach inside."""
+    with pytest.raises(RegistryError, match="internal address"):
+        checked_realm(parse_url("https://ghcr.io").origin, f"https://{host}/token")
