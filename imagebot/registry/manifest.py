@@ -132,6 +132,8 @@ def _kind(document: dict[str, Any], content_type: str, what: str) -> str:
     """The media type. Header and body must agree, so that no two readers see two things."""
     served = content_type.partition(";")[0].strip().lower()
     named = document.get("mediaType", "")
+    if not isinstance(named, str):
+        raise RegistryError(f"{what}: its media type is no text")
     if served.startswith(_SCHEMA_1) or document.get("schemaVersion") == 1:
         raise RegistryError(f"{what}: manifests of schema 1 are too old to be read")
     has_layers, has_manifests = "layers" in document, "manifests" in document

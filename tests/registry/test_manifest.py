@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagebot.errors import RegistryError
@@ -81,7 +81,10 @@ def test_the_four_kinds_are_read(document: object, served: str, kind: str) -> No
         ({"schemaVersion": 2}, OCI_MANIFEST, "neither"),
         (image(mediaType=DOCKER_MANIFEST), OCI_MANIFEST, "calls itself otherwise"),
         (image(mediaType=OCI_INDEX), OCI_MANIFEST, "calls itself otherwise"),
-        (image(mediaType=7), OCI_MANIFEST, "calls itself otherwise"),
+        (image(mediaType=7), OCI_MANIFEST, "no text"),
+        (image(mediaType=[None]), "", "no text"),
+        (image(mediaType=True), "", "no text"),
+        (image(mediaType=None), "", "no text"),
         (image(), OCI_INDEX, "does not fit"),
         (index(), OCI_MANIFEST, "does not fit"),
         (image(mediaType=OCI_INDEX), "", "does not fit"),
@@ -293,6 +296,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+@settings(max_examples=400)
 @given(JSON, st.sampled_from(["", OCI_MANIFEST, OCI_INDEX, DOCKER_LIST, DOCKER_MANIFEST]))
 def test_no_json_makes_it_fail(document: object, served: str) -> None:
     """Any JSON is a manifest, an index or a RegistryError; as a config likewise."""
