@@ -3,6 +3,7 @@ WORKDIR /src
 RUN python -m venv --without-pip /opt/imagebot
 COPY constraints.txt pyproject.toml README.md LICENSE ./
 COPY imagebot ./imagebot
+COPY kustomize ./kustomize
 # Byte code is made here, with hashes instead of times: the file system is read-only later.
 RUN pip --python /opt/imagebot/bin/python install --no-cache-dir --no-compile -c constraints.txt . \
     && /opt/imagebot/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/imagebot/lib
