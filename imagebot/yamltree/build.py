@@ -67,7 +67,6 @@ class Builder:
         self._templated = template.MARK in text
         self._events = 0
         self._steps = 0
-        self._begun = 0
         self._copies = 0
         self._last = 0
         self._reset()
@@ -97,7 +96,6 @@ class Builder:
     def start_document(self, event: Any) -> None:
         """A document begins."""
         self._count(event)
-        self._begun = self._events
         self._last = event.end_mark.index
 
     def end_document(self, _event: Any) -> None:
@@ -107,7 +105,6 @@ class Builder:
                 self.path,
                 self.document,
                 tuple(self._scalars),
-                self._events - self._begun,
                 frozenset(self._duplicates),
                 frozenset(self._shadowed),
             )

@@ -56,14 +56,12 @@ class Document:
     """One document of a file, its scalars in the order of the text.
 
     `index` counts from 0 within the file. `duplicates` are the key paths written more than once,
-    `shadowed` the scalars (by position in `scalars`) that a later duplicate overrides. `events`
-    is the number of syntax nodes; two texts of the same shape have the same number.
+    `shadowed` the scalars (by position in `scalars`) that a later duplicate overrides.
     """
 
     path: str
     index: int
     scalars: tuple[Scalar, ...]
-    events: int
     duplicates: frozenset[KeyPath] = frozenset()
     shadowed: frozenset[int] = frozenset()
 

@@ -39,6 +39,7 @@ ENTRIES = [
     ("{name: o, newTag: 1.2.3}", "o:0", "12345e7", ""),
     ("{name: p, newTag: &tag v1}", "p:0", "on", ""),
     ("{name: docker.io/library/q, newTag: v1}", "docker.io/library/q:0", "0755", ""),
+    ("{name: s, newTag: !!str null}", "s:0", "off", ""),
     ("{newTag: !!str 1.10, name: r}", "r:0", "1.30", ""),
 ]  # fmt: skip
 

@@ -155,6 +155,7 @@ def test_nodes_are_capped(monkeypatch: pytest.MonkeyPatch) -> None:
             "x: &x {i: 1}\ny: *x\nz: {<<: *x, k: 2}",
             {("x", "i"): "1", ("y", "i"): "1", ("z", "<<", "i"): "1", ("z", "k"): "2"},
         ),
+        ("&k a: 1\nb: &k 2\nc: *k", {("a",): "1", ("b",): "2", ("c",): "2"}),
         ("x: &x 1\ny: &x 2\nz: *x", {("x",): "1", ("y",): "2", ("z",): "2"}),
         (
             "a: {image: nginx:1.2, u: http://x/y?z}",
@@ -185,6 +186,8 @@ def test_of_a_duplicate_key_the_last_wins_and_both_are_seen() -> None:
     assert document.is_ambiguous(("c", "d"))
     assert not document.is_ambiguous(("b",))
     assert not document.is_ambiguous(("c",))
+    (copied,) = load("f.yaml", b"x: &x {a: {p: 1}, a: {q: 2}}\ny: *x\n").documents
+    assert (copied.get("y", "a", "p"), copied.text("y", "a", "q")) == (None, "2")
 
 
 def test_deep_key_paths_are_capped() -> None:
@@ -271,6 +274,7 @@ def test_spans_leave_out_anchors_tags_and_the_byte_order_mark(
         ("a: >- # c\n  x\n  # no\n", "# c"),
         ("a: x\n  y # c", "# c"),
         ("# above\na: x", ""),
+        ("b: {a: x, c: d#e} # c", "# c"),
         ("a: # c 'it''s\r\n", "# c 'it''s"),
         ("a: x" + " " * 5000 + "# far", ""),
         ("b: {a: x, c: 'unclosed\n  x'} # other line", ""),
@@ -305,6 +309,17 @@ def test_documents_are_cut_only_where_that_is_certain(data: str, parts: list[str
     assert (found and [data[part.start : part.end] for part in found]) == parts
     if found is not None:
         assert [part.document for part in found] == list(range(len(found)))
+
+
+def test_parts_that_are_not_single_documents_are_not_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Were a text ever cut wrong, the whole is read instead."""
+    monkeypatch.setattr(source_module, "SPLIT_OVER", 0)
+    monkeypatch.setattr(source_module, "split", lambda whole: [text.Part(0, 0, len(whole))])
+    source = load("f.yaml", b"a: 1\n---\na: 2\n", lambda *_: True)
+    assert [document.text("a") for document in source.documents] == ["1", "2"]
+    assert source.count == 2
 
 
 def test_a_large_file_costs_what_its_wanted_documents_cost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import pytest
 from imagebot.errors import EditRefused, Where
 from imagebot.model import Edit, KeyPath
 from imagebot.yamltree import splice as splice_module
+from imagebot.yamltree.source import load
 from imagebot.yamltree.splice import splice
 from imagebot.yamltree.tree import Style
 
@@ -116,6 +117,14 @@ def test_text_that_utf8_cannot_write_is_refused() -> None:
     """Half a character never reaches a file."""
     with pytest.raises(EditRefused):
         splice("f.yaml", b"k: x", [_edit(("k",), "x", "\ud800")])
+
+
+def test_the_proof_counts_documents() -> None:
+    """A new document behind the changed one is a change that nobody meant."""
+    old, new = load("f.yaml", b"k: v\n"), load("f.yaml", b"k: v\n---\n")
+    splice_module._prove(old, old, {}, {0})
+    with pytest.raises(EditRefused, match="number of documents"):
+        splice_module._prove(old, new, {}, {0})
 
 
 @pytest.mark.parametrize(
