@@ -100,7 +100,11 @@ class Services:
 
         files = [Path(path) for path in self.operator.docker_configs] if self.operator else []
         credentials = Credentials.from_environment(self.environment, files=files)
-        return DistributionRegistry(self.http, credentials.lookup, Authenticator(time.time))
+        trusted = self.operator.network.token_servers if self.operator else {}
+        authenticator = Authenticator(
+            time.time, token_servers={host: frozenset(more) for host, more in trusted.items()}
+        )
+        return DistributionRegistry(self.http, credentials.lookup, authenticator)
 
     def _engine(self) -> Registry:
         from imagebot.registry.engine import EngineRegistry

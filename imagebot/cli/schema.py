@@ -12,10 +12,9 @@ from imagebot.cli.common import print_json
 def command(which: str) -> None:
     """Print the JSON Schema (draft-07) of `.imagebot.yaml`, or of the operator's file."""
     if which == "operator":
-        from imagebot.config.jsonschema import json_schema
-        from imagebot.config.operator import TITLE, Operator
+        from imagebot.config.operator import operator_schema
 
-        print_json(json_schema(Operator, TITLE))
+        print_json(operator_schema())
     else:
         from imagebot import config
 

@@ -186,6 +186,13 @@ class NetworkShape(Shape):
     request_budget: Annotated[int, Field(ge=1)] = Field(
         default=50_000, description="The most requests that one run sends."
     )
+    token_servers: dict[Text, tuple[Text, ...]] = Field(
+        default={},
+        description=(
+            "Token servers to trust with a registry's login, by the registry's `host[:port]`, "
+            "beside those that belong to it by name."
+        ),
+    )
 
 
 class EngineShape(Shape):
