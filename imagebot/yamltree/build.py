@@ -30,6 +30,7 @@ STYLES: Final[dict[str | None, Style]] = {
     "|": "literal",
     ">": "folded",
 }
+_TOO_MANY = "the file has too many YAML nodes"
 _PROPERTY = re.compile(r"!<[^>\s]*>|[&!][^\s,\[\]{}]*")
 _SPACE = re.compile(r"(?:\s+(?:#[^\n]*)?)*")
 
@@ -95,7 +96,9 @@ class Builder:
 
     def start_document(self, event: Any) -> None:
         """A document begins."""
-        self._count(event)
+        self._events += 1
+        if self._events > MAX_EVENTS:
+            self._refuse(_TOO_MANY, event)
         self._last = event.end_mark.index
 
     def end_document(self, _event: Any) -> None:
@@ -179,12 +182,6 @@ class Builder:
             self._set_key(str(frame.path[-1]))
         self._last = event.end_mark.index
 
-    def _count(self, event: Any) -> None:
-        self._events += 1
-        self._steps += len(self._stack)
-        if self._events > MAX_EVENTS or self._steps > MAX_STEPS:
-            self._refuse("the file has too many YAML nodes", event)
-
     def _open(self, event: Any, *, mapping: bool) -> _Frame:
         if len(self._stack) >= MAX_DEPTH:
             self._refuse(f"the file is nested deeper than {MAX_DEPTH} levels", event)
@@ -204,7 +201,10 @@ class Builder:
 
     def _place(self, event: Any) -> KeyPath | None:
         """The key path of the node that comes now, or None when it is a mapping's key."""
-        self._count(event)
+        self._events += 1
+        self._steps += len(self._stack)
+        if self._events > MAX_EVENTS or self._steps > MAX_STEPS:
+            self._refuse(_TOO_MANY, event)
         if not self._stack:
             return ()
         frame = self._stack[-1]
