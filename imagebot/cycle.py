@@ -26,7 +26,7 @@ from imagebot.gather import (
 from imagebot.gitrepo.mirror import Snapshot
 from imagebot.gitrepo.objects import Identity
 from imagebot.model import Cycle, Facts, FileScan, Plan
-from imagebot.plan import plan
+from imagebot.plan import Elections, plan
 from imagebot.registry.port import Registry
 from imagebot.state import State
 from imagebot.views import CommitView, View
@@ -60,8 +60,11 @@ def look(
     """Scan, gather and plan. Writes nothing but what the state remembers."""
     scans = scan_repository(view, config, state, repo_key)
     facts = Facts(scans=scans, texts=read_texts(view, scans))
-    facts = gather(config, facts, registry, now, describe=describe, progress=progress)
-    return Seen(config, scans, facts, plan(config, facts, now))
+    elections = Elections()
+    facts = gather(
+        config, facts, registry, now, describe=describe, progress=progress, elections=elections
+    )
+    return Seen(config, scans, facts, plan(config, facts, now, elections=elections))
 
 
 def read_config(view: View, override: str | None = None) -> Config:

@@ -18,7 +18,7 @@ from imagebot.imageref import ImageRef, Repository
 from imagebot.manifests.memory import dump, load
 from imagebot.manifests.scan import SCANNER_VERSION, is_candidate, scan_file
 from imagebot.model import Facts, FileScan, ImageDetails, Skipped, TagAnswer
-from imagebot.plan import wants
+from imagebot.plan import Elections, wants
 from imagebot.registry.port import Registry
 from imagebot.views import Entry, View
 
@@ -117,14 +117,16 @@ def gather(
     *,
     describe: bool = False,
     progress: Progress = silent,
+    elections: Elections | None = None,
 ) -> Facts:
     """Ask the registries for whatever the plan still wants, until it wants nothing more.
 
     `facts` holds the scans. A failed answer becomes a problem in the result, never an exception.
     """
+    elections = elections or Elections()
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="gather") as pool:
         for _ in range(ROUNDS):
-            wanted = wants(config, facts, now, describe=describe)
+            wanted = wants(config, facts, now, describe=describe, elections=elections)
             if not wanted:
                 return facts
             tags = _ask(pool, wanted.repositories, registry.tags, "tag lists", progress)

@@ -6,7 +6,7 @@ It asks for evidence it lacks (`wants`) instead of fetching it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -31,19 +31,57 @@ from imagebot.policy import Selection, select
 from imagebot.pulls.group import group_key, group_updates
 from imagebot.yamltree.splice import splice
 
+_Evidence = Mapping[str, ImageDetails]
 
-def wants(config: Config, facts: Facts, now: datetime, *, describe: bool = False) -> Wants:
+
+@dataclass(frozen=True, slots=True)
+class Elections:
+    """Elections held so far: the same question about the same evidence is answered once.
+
+    Good for one configuration and one moment, as `wants` and `plan` ask again with every answer.
+    Candidates and their reasons are not kept: lists of tags are long, and no decision reads them.
+    """
+
+    _held: dict[tuple[Repository, str], tuple[tuple[str, ...], _Evidence, Selection]] = field(
+        default_factory=dict
+    )
+
+    def outcome(
+        self,
+        repository: Repository,
+        current: str,
+        seen: tuple[tuple[str, ...], _Evidence],
+        hold: Callable[[], Selection],
+    ) -> Selection:
+        """The outcome for a use that runs `current`, by the tags and details that were `seen`."""
+        held = self._held.get((repository, current))
+        if held is None or held[:2] != seen:
+            held = (*seen, replace(hold(), order=(), dropped={}))
+            self._held[repository, current] = held
+        return held[2]
+
+
+def wants(
+    config: Config,
+    facts: Facts,
+    now: datetime,
+    *,
+    describe: bool = False,
+    elections: Elections | None = None,
+) -> Wants:
     """The evidence that a decision still lacks; falsy when the plan can be made.
 
     `describe` also asks for the details of every tag that would be written: facts for the people
     who review it, and proof that the registry can serve it.
     """
-    return _Deciding(config, facts, now, describe=describe).run().wants()
+    return _Deciding(config, facts, now, elections or Elections(), describe=describe).run().wants()
 
 
-def plan(config: Config, facts: Facts, now: datetime) -> Plan:
+def plan(
+    config: Config, facts: Facts, now: datetime, *, elections: Elections | None = None
+) -> Plan:
     """Decide every image use, group the updates, and write the new texts."""
-    deciding = _Deciding(config, facts, now).run()
+    deciding = _Deciding(config, facts, now, elections or Elections()).run()
     decisions = deciding.decisions
     refused: dict[ImageUse, str] = {}
     refused_keys: set[str] = set()
@@ -77,18 +115,33 @@ def selection_for(
     repository: Repository, settings: ImageSettings, facts: Facts, current: str, now: datetime
 ) -> Selection:
     """The policy's choice among the tags that were seen, for a use that runs `current`."""
-    evidence = {
-        tag: details for (owner, tag), details in facts.details.items() if owner == repository
-    }
+    evidence = _by_repository(facts).get(repository, {})
+    return _elect(settings, facts.tags[repository].tags, evidence, current, now)
+
+
+def _elect(
+    settings: ImageSettings,
+    tags: tuple[str, ...],
+    evidence: _Evidence,
+    current: str,
+    now: datetime,
+) -> Selection:
     return select(
         settings.policy,
-        facts.tags[repository].tags,
+        tags,
         current=current or None,
         tag_filter=settings.tag_filter,
         allow_downgrade=settings.allow_downgrade,
         evidence=evidence,
         now=now.timestamp(),
     )
+
+
+def _by_repository(facts: Facts) -> dict[Repository, dict[str, ImageDetails]]:
+    found: dict[Repository, dict[str, ImageDetails]] = {}
+    for (repository, tag), details in facts.details.items():
+        found.setdefault(repository, {})[tag] = details
+    return found
 
 
 @dataclass
@@ -98,13 +151,17 @@ class _Deciding:
     config: Config
     facts: Facts
     now: datetime
+    elections: Elections
     describe: bool = False
     decisions: list[Decision] = field(default_factory=list)
     _sizes: dict[ImageUse, str] = field(default_factory=dict)
     _repositories: dict[Repository, None] = field(default_factory=dict)
     _details: dict[tuple[Repository, str], None] = field(default_factory=dict)
     _settings: dict[Repository, ImageSettings] = field(default_factory=dict)
-    _selections: dict[tuple[Repository, str], Selection] = field(default_factory=dict)
+    _evidence: Mapping[Repository, _Evidence] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._evidence = _by_repository(self.facts)
 
     def run(self) -> _Deciding:
         for path in sorted(self.facts.scans):
@@ -152,12 +209,13 @@ class _Deciding:
         return self._judge(use, environment, selection)
 
     def _select(self, repository: Repository, settings: ImageSettings, current: str) -> Selection:
-        key = (repository, current)
-        if key not in self._selections:
-            self._selections[key] = selection_for(
-                repository, settings, self.facts, current, self.now
-            )
-        return self._selections[key]
+        tags = self.facts.tags[repository].tags
+        evidence = self._evidence.get(repository, {})
+
+        def hold() -> Selection:
+            return _elect(settings, tags, evidence, current, self.now)
+
+        return self.elections.outcome(repository, current, (tags, evidence), hold)
 
     def _judge(self, use: ImageUse, environment: str, selection: Selection) -> Decision:
         repository = use.image.repository
