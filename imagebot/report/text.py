@@ -6,15 +6,19 @@ Everything that came from a registry or a file is printed as text, never as mark
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
 from imagebot.model import Cycle, Decision, FileScan, Plan, Skipped
 from imagebot.policy.explain import Row
 from imagebot.report.diff import unified
+
+if TYPE_CHECKING:
+    from rich.syntax import Syntax
 
 ACTION_STYLES = {
     "created": "green",
@@ -23,6 +27,7 @@ ACTION_STYLES = {
     "failed": "red",
     "held": "red",
 }
+_CONTROL = dict.fromkeys((*range(0x20), 0x7F), " ")
 
 
 def console() -> Console:
@@ -79,15 +84,24 @@ def print_plan(out: Console, plan: Plan, *, diffs: bool = True) -> None:
 def print_diffs(out: Console, plan: Plan) -> None:
     """Every group's unified diff under its title."""
     for group in plan.groups:
+        text = "".join(unified(change) for change in group.files)
+        if not out.is_terminal:
+            out.file.write(f"\n{group.title.translate(_CONTROL)}\n{text}")
+            continue
         out.print()
         out.print(Text(group.title, style="bold"))
-        text = "".join(unified(change) for change in group.files)
-        if out.is_terminal and not out.no_color:
-            out.print(Syntax(text, "diff", background_color="default", word_wrap=False))
-        else:
+        if out.no_color:
             out.file.write(text)
+        else:
+            out.print(_coloured(text))
     if plan.groups:
         out.print()
+
+
+def _coloured(diff: str) -> Syntax:
+    from rich.syntax import Syntax  # the highlighter behind it is for terminals alone
+
+    return Syntax(diff, "diff", background_color="default", word_wrap=False)
 
 
 def print_heading(out: Console, heading: str) -> None:
@@ -158,7 +172,11 @@ def _print_skipped(out: Console, skipped: Iterable[Skipped]) -> None:
 
 
 def _table(out: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns: folded into a terminal's width; elsewhere one row a line, for grep and for speed."""
     if not rows:
+        return
+    if not out.is_terminal:
+        out.file.write(_columns([columns, *rows]))
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
@@ -166,3 +184,15 @@ def _table(out: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) 
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     out.print(table)
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> str:
+    cells = [[cell.translate(_CONTROL) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    lines = (
+        " ".join(
+            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in cells
+    )
+    return "".join(f"{line}\n" for line in lines)
