@@ -10,12 +10,13 @@ import click
 
 from imagebot.cli.common import (
     config_option,
-    open_folder,
+    opened_view,
     operator_option,
     output_option,
     path_argument,
     print_json,
     progress_bar,
+    read_config,
     read_operator,
     verbose_option,
 )
@@ -39,8 +40,12 @@ def command(path: Path, config_file: str | None, operator_file: str | None, outp
     from imagebot.report import document, text
     from imagebot.wiring import Services
 
-    view, config = open_folder(path, config_file)
-    with Services(read_operator(operator_file)) as services, progress_bar() as progress:
+    with (
+        Services(read_operator(operator_file)) as services,
+        opened_view(path, None, services) as view,
+        progress_bar() as progress,
+    ):
+        config = read_config(view, config_file)
         seen = look(view, config, services.registry, datetime.now(UTC), progress=progress)
     refused = WorkingTree(path).write(merged_changes(seen.plan))
     if output == "json":

@@ -10,11 +10,14 @@ import click
 
 from imagebot.cli.common import (
     config_option,
+    opened_view,
     operator_option,
     output_option,
     path_argument,
     print_json,
+    read_config,
     read_operator,
+    repo_option,
     verbose_option,
 )
 from imagebot.errors import EXIT_DIFFERENCES, EXIT_OK, ConfigError
@@ -29,26 +32,31 @@ SCHEMA = "imagebot.dev/check/v1"
 
 @click.command("check")
 @path_argument
+@repo_option
 @config_option
 @operator_option
 @output_option
 @verbose_option
-def command(path: Path, config_file: str | None, operator_file: str | None, output: str) -> int:
-    """Check configuration, markers and manifests under PATH. Exits 1 when something is found."""
+def command(
+    path: Path, repo: str | None, config_file: str | None, operator_file: str | None, output: str
+) -> int:
+    """Check configuration, markers and manifests. Exits 1 when something is found."""
     from imagebot.config import Config
-    from imagebot.cycle import read_config
-    from imagebot.gitrepo.worktree import WorkingTree
-    from imagebot.views import FolderView
+    from imagebot.wiring import Services
 
-    view = FolderView(WorkingTree(path))
     found: list[Finding] = []
-    config = Config.default()
+    operator = None
     try:
-        read_operator(operator_file)
-        config = read_config(view, config_file)
+        operator = read_operator(operator_file)
     except ConfigError as error:
         found.extend(_config_findings(error))
-    found.extend(_file_findings(view, config))
+    with Services(operator) as services, opened_view(path, repo, services) as view:
+        config = Config.default()
+        try:
+            config = read_config(view, config_file)
+        except ConfigError as error:
+            found.extend(_config_findings(error))
+        found.extend(_file_findings(view, config))
     found.sort(key=lambda finding: (finding.where.path, finding.where.line, finding.where.column))
     if output == "json":
         print_json({"schema": SCHEMA, "findings": [_document(finding) for finding in found]})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from imagebot.config import Config
     from imagebot.config.operator import Operator
     from imagebot.gather import Progress
+    from imagebot.gitrepo.mirror import Mirror
     from imagebot.model import Cycle
     from imagebot.views import View
+    from imagebot.wiring import Services
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -30,6 +33,11 @@ path_argument = click.argument(
     "path",
     default=".",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
+repo_option = click.option(
+    "--repo",
+    metavar="URL",
+    help="Look at this git repository's base branch instead of PATH.",
 )
 config_option = click.option(
     "--config",
@@ -95,14 +103,46 @@ def required_operator(path: str | None) -> Operator:
     return operator
 
 
-def open_folder(path: Path, config_file: str | None) -> tuple[View, Config]:
-    """A folder on this machine and the configuration that holds in it."""
-    from imagebot.cycle import read_config
-    from imagebot.gitrepo.worktree import WorkingTree
-    from imagebot.views import FolderView
+@contextmanager
+def opened_view(path: Path, repo: str | None, services: Services) -> Iterator[View]:
+    """The files to look at: a folder on this machine, or a repository's base branch.
 
-    view = FolderView(WorkingTree(path))
-    return view, read_config(view, config_file)
+    A repository that the operator's file names is reached as that file says, any other one
+    without credentials.
+    """
+    from imagebot.gitrepo.worktree import WorkingTree
+    from imagebot.views import CommitView, FolderView
+
+    if repo is None:
+        yield FolderView(WorkingTree(path))
+        return
+    with _mirror(repo, services) as mirror:
+        yield CommitView(mirror, mirror.fetch().base_sha)
+
+
+@contextmanager
+def _mirror(repo: str, services: Services) -> Iterator[Mirror]:
+    from imagebot.gitrepo.mirror import Mirror
+    from imagebot.wiring import connected
+
+    shapes = services.operator.repositories if services.operator else ()
+    shape = next((shape for shape in shapes if shape.url == repo), None)
+    if shape is not None:
+        with connected(services, shape) as connection:
+            yield connection.mirror
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="imagebot-") as folder,
+        Mirror.open(repo, Path(folder), allow_local=True) as mirror,
+    ):
+        yield mirror
+
+
+def read_config(view: View, config_file: str | None) -> Config:
+    """The configuration that holds for a view. Raises ConfigError with every problem."""
+    from imagebot import cycle
+
+    return cycle.read_config(view, config_file)
 
 
 def print_json(document: object) -> None:

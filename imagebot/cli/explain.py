@@ -10,12 +10,14 @@ import click
 
 from imagebot.cli.common import (
     config_option,
-    open_folder,
+    opened_view,
     operator_option,
     output_option,
     print_json,
     progress_bar,
+    read_config,
     read_operator,
+    repo_option,
     verbose_option,
 )
 from imagebot.errors import EXIT_OK, EXIT_PARTIAL, UsageError
@@ -31,6 +33,7 @@ SCHEMA = "imagebot.dev/explain/v1"
 @click.command("explain")
 @click.argument("image")
 @click.argument("path", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@repo_option
 @config_option
 @operator_option
 @output_option
@@ -39,10 +42,11 @@ SCHEMA = "imagebot.dev/explain/v1"
 def command(
     image: str,
     path: Path,
+    *,
+    repo: str | None,
     config_file: str | None,
     operator_file: str | None,
     output: str,
-    *,
     every: bool,
 ) -> int:
     """Explain the choice of a tag for IMAGE, as the files under PATH use it.
@@ -53,9 +57,13 @@ def command(
     from imagebot.wiring import Services
 
     reference = imageref.parse(image)
-    view, config = open_folder(path, config_file)
-    currents = [reference.tag] if reference.tag else _used(view, config, reference)
-    with Services(read_operator(operator_file)) as services, progress_bar() as progress:
+    with (
+        Services(read_operator(operator_file)) as services,
+        opened_view(path, repo, services) as view,
+        progress_bar() as progress,
+    ):
+        config = read_config(view, config_file)
+        currents = [reference.tag] if reference.tag else _used(view, config, reference)
         found = [
             _elect(reference, current, config, services.registry, progress) for current in currents
         ]

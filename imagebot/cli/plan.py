@@ -9,13 +9,15 @@ import click
 
 from imagebot.cli.common import (
     config_option,
-    open_folder,
+    opened_view,
     operator_option,
     output_option,
     path_argument,
     print_json,
     progress_bar,
+    read_config,
     read_operator,
+    repo_option,
     verbose_option,
 )
 from imagebot.errors import EXIT_DIFFERENCES, EXIT_OK, EXIT_PARTIAL
@@ -23,6 +25,7 @@ from imagebot.errors import EXIT_DIFFERENCES, EXIT_OK, EXIT_PARTIAL
 
 @click.command("plan")
 @path_argument
+@repo_option
 @config_option
 @operator_option
 @output_option
@@ -31,6 +34,7 @@ from imagebot.errors import EXIT_DIFFERENCES, EXIT_OK, EXIT_PARTIAL
 @verbose_option
 def command(
     path: Path,
+    repo: str | None,
     config_file: str | None,
     operator_file: str | None,
     output: str,
@@ -38,13 +42,17 @@ def command(
     by_code: bool,
     diff: bool,
 ) -> int:
-    """Show what would change in PATH and why: a table, then a unified diff."""
+    """Show what would change and why: a table, then a unified diff."""
     from imagebot.cycle import look
     from imagebot.report import document, text
     from imagebot.wiring import Services
 
-    view, config = open_folder(path, config_file)
-    with Services(read_operator(operator_file)) as services, progress_bar() as progress:
+    with (
+        Services(read_operator(operator_file)) as services,
+        opened_view(path, repo, services) as view,
+        progress_bar() as progress,
+    ):
+        config = read_config(view, config_file)
         seen = look(view, config, services.registry, datetime.now(UTC), progress=progress)
     if output == "json":
         print_json(document.plan_document(seen.plan))

@@ -15,6 +15,8 @@ import jsonschema
 import pytest
 
 from imagebot.cli import VERBS
+from imagebot.demo.sample import sample_files
+from imagebot.demo.stage import make_repository
 from imagebot.registry.server import EmbeddedRegistry
 
 Run = Callable[..., Any]
@@ -287,3 +289,19 @@ def test_the_demo_ends_well_and_keeps_what_it_made(tmp_path: Path) -> None:
     assert len(list((kept / "deploy.git" / "imagebot" / "pulls").glob("*.json"))) == 3
     assert (kept / "imagebot.operator.yaml").is_file()
     assert process("demo", "--keep", str(kept)).returncode == 2
+
+
+def test_a_repository_can_be_looked_at_by_its_url(
+    registry: EmbeddedRegistry, tmp_path: Path, run: Run
+) -> None:
+    """`--repo` plans and checks a repository's base branch without a checkout."""
+    bare = tmp_path / "deploy.git"
+    make_repository(bare, sample_files(registry.host))
+
+    planned = json.loads(run("plan", "--repo", bare, "-o", "json").out)
+    scanned = json.loads(run("scan", "--repo", bare, "-o", "json").out)
+
+    assert {d["environment"] for d in planned["decisions"]} == {"dev", "staging", "production"}
+    assert len(scanned["uses"]) == 3
+    assert run("check", "--repo", bare).code == 0
+    assert run("plan", "--repo", tmp_path / "nowhere.git").code in {2, 3, 4}
