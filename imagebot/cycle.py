@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagebot.apply import Target, converge
 from imagebot.config import Config, find_config, load
 from imagebot.errors import BusyError, ImagebotError, StartError
 from imagebot.gather import (
@@ -23,8 +22,6 @@ from imagebot.gather import (
     scan_repository,
     silent,
 )
-from imagebot.gitrepo.mirror import Snapshot
-from imagebot.gitrepo.objects import Identity
 from imagebot.model import Cycle, Facts, FileScan, Plan
 from imagebot.plan import Elections, plan
 from imagebot.registry.port import Registry
@@ -34,6 +31,7 @@ from imagebot.wiring import Connected, Services, connected
 
 if TYPE_CHECKING:
     from imagebot.config.operator import Operator, RepositoryShape
+    from imagebot.gitrepo.mirror import Snapshot
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,10 @@ class Runner:
     def _cycle(
         self, shape: RepositoryShape, connection: Connected, snapshot: Snapshot, begun: Cycle
     ) -> Cycle:
+        # Verbs that only look pay for none of this.
+        from imagebot.apply import Target, converge
         from imagebot.config.operator import narrowed
+        from imagebot.gitrepo.objects import Identity
 
         now = datetime.now(UTC)
         view = CommitView(connection.mirror, snapshot.base_sha)

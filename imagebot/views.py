@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from imagebot.gitrepo.mirror import Mirror
-from imagebot.gitrepo.objects import TreeEntry
-from imagebot.gitrepo.worktree import WorkingTree
+if TYPE_CHECKING:
+    from imagebot.gitrepo.mirror import Mirror
+    from imagebot.gitrepo.objects import TreeEntry
+    from imagebot.gitrepo.worktree import WorkingTree
 
 LINK, SUBMODULE = "120000", "160000"
 

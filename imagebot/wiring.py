@@ -17,7 +17,6 @@ from imagebot import __version__
 from imagebot.errors import RegistryError, StartError
 from imagebot.forge.port import Forge
 from imagebot.gitrepo.credentials import GitCredentials, HttpsCredentials, SshCredentials
-from imagebot.gitrepo.mirror import Mirror
 from imagebot.gitrepo.objects import Objects, check_sha
 from imagebot.gitrepo.run import GitRunner
 from imagebot.registry.port import Registry
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from imagebot.config.operator import Operator, RepositoryShape
     from imagebot.forge.credential import Pace
     from imagebot.forge.select import Connection
+    from imagebot.gitrepo.mirror import Mirror
     from imagebot.http import HttpClient
 
 USER_AGENT = f"imagebot/{__version__}"
@@ -132,6 +132,8 @@ def connected(services: Services, shape: RepositoryShape) -> Iterator[Connected]
     """Open one repository. Raises StartError, UsageError, PeerError, or BusyError."""
     if services.operator is None:
         raise StartError("no operator file names this repository")
+    from imagebot.gitrepo.mirror import Mirror
+
     with ExitStack() as stack:
         local = shape.forge.kind == "local"
         connection = None if local else stack.enter_context(_forge(services, shape))
