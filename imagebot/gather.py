@@ -74,12 +74,13 @@ def scan_repository(
             scans[entry.path] = FileScan(skipped=(Skipped(Where(entry.path), entry.refusal),))
             continue
         remembered = known.get(entry.path)
-        if remembered and entry.blob and remembered[0] == entry.blob:
-            rows[entry.path] = remembered
-            if remembered[1]:
-                scans[entry.path] = load(remembered[1])
-        else:
+        recalled = _recall(entry, remembered)
+        if remembered is None or recalled is None:
             unread.append(entry)
+            continue
+        rows[entry.path] = remembered
+        if remembered[1]:
+            scans[entry.path] = recalled
     for entry, scan in _scan_unread(view, unread):
         rows[entry.path] = (entry.blob, dump(scan))
         if scan.uses or scan.skipped:
@@ -87,6 +88,16 @@ def scan_repository(
     if memory and rows != known:
         memory.remember_scans(repo_key, SCANNER_VERSION, rows)
     return scans
+
+
+def _recall(entry: Entry, remembered: tuple[str, str] | None) -> FileScan | None:
+    """What is remembered of this very blob; a damaged memory is none."""
+    if remembered is None or not entry.blob or remembered[0] != entry.blob:
+        return None
+    try:
+        return load(remembered[1])
+    except ImagebotError:
+        return None
 
 
 def _scan_unread(view: View, unread: Sequence[Entry]) -> Iterable[tuple[Entry, FileScan]]:
