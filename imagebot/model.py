@@ -34,12 +34,34 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class Governed:
+    """What the objects of another updater in the repository say about an image use.
+
+    `by` names the object (`ImagePolicy flux-system/web`). `policy` is a policy's name and its
+    option as text (empty where it has none), `strict` reads versions of three parts only; `allow`,
+    `deny` and `extract` filter tags. `digest` says that the digest is written beside the tag.
+    `stopped` says why nothing is done; empty when something is.
+    """
+
+    by: str
+    policy: tuple[str, str]
+    strict: bool = False
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    extract: str = ""
+    platforms: tuple[str, ...] = ()
+    digest: bool = False
+    stopped: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ImageUse:
     """One place where a reference is written and decides what runs.
 
     `image` is the effective reference (kustomize's `newName`, else `name`, with tag and digest);
     `slots` are the scalars to change when its version changes, `label` is what a person calls
     the place (`images[0] my-app`, `Deployment/web container web`), `kind` the kind of file.
+    `governed` holds what another updater's objects say of it, None where none does.
     """
 
     kind: str
@@ -47,6 +69,7 @@ class ImageUse:
     image: ImageRef
     slots: tuple[Slot, ...]
     where: Where
+    governed: Governed | None = None
 
     @property
     def path(self) -> str:
@@ -63,11 +86,62 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """One value in an object: its key path from the object's root, its text, its place."""
+
+    keys: KeyPath
+    text: str
+    where: Where
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyObject:
+    """An object that steers another updater, such as Flux's ImagePolicy, as it is written.
+
+    `settings` are its values that matter, nulls left out, in the order of the text.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    settings: tuple[Setting, ...]
+    where: Where
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A comment by which Flux ties a scalar to a policy: `# {"$imagepolicy": "apps:web:tag"}`.
+
+    `policy` is `namespace:name`; `part` is `tag`, `name`, `digest`, or empty for the whole
+    reference. `document`, `keys` and `text` are the scalar's, `label` is what a person calls it.
+    `where` is the comment's place. A `fault` is the short id of why the marker does nothing, with
+    `problem` and `fix` in words; then the rest may be empty.
+    """
+
+    policy: str
+    part: str
+    label: str
+    document: int
+    keys: KeyPath
+    text: str
+    scalar: Where
+    where: Where
+    fault: str = ""
+    problem: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FileScan:
-    """What one file holds. Depends on the file's path and bytes only, so it can be remembered."""
+    """What one file holds. Depends on the file's path and bytes only, so it can be remembered.
+
+    `objects` and `markers` are what other updaters go by.
+    """
 
     uses: tuple[ImageUse, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    objects: tuple[PolicyObject, ...] = ()
+    markers: tuple[Marker, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +218,23 @@ class TagAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Sightings:
+    """What the bot saw for itself of a repository's tags, in seconds since 1970.
+
+    `first_look` is when it first read the list, `tags` when each tag was first in it.
+    """
+
+    first_look: float
+    tags: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that was seen. Complete evidence, or the reason why it is missing.
 
     `scans` and `texts` are keyed by path; `texts` holds at least every file with an image use.
-    `details` and `details_problems` are keyed by (repository, tag).
+    `details` and `details_problems` are keyed by (repository, tag). `sightings` come from what
+    is remembered between runs; without a memory there are none.
     """
 
     scans: Mapping[str, FileScan] = field(default_factory=dict)
@@ -156,6 +242,7 @@ class Facts:
     tags: Mapping[Repository, TagAnswer] = field(default_factory=dict)
     details: Mapping[tuple[Repository, str], ImageDetails] = field(default_factory=dict)
     details_problems: Mapping[tuple[Repository, str], str] = field(default_factory=dict)
+    sightings: Mapping[Repository, Sightings] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from imagebot.imageref import is_tag
@@ -23,6 +23,7 @@ from imagebot.policy.base import (
     quoted,
 )
 from imagebot.policy.filters import Filtered, TagFilter
+from imagebot.policy.guards import MAX_JUDGED, Guard, first_passing
 
 SIGNATURE = "a signature, attestation or SBOM, not an image"
 
@@ -39,6 +40,7 @@ def select(
     allow_downgrade: bool = False,
     evidence: Mapping[str, ImageDetails] = _NO_EVIDENCE,
     now: float | None = None,
+    guards: Sequence[Guard] = (),
 ) -> Selection:
     """Choose the tag that `policy` wants of a complete list of tags. Never raises for a tag.
 
@@ -46,7 +48,8 @@ def select(
     digest alone. `evidence` gives the details known so far, by tag;
     `now` (seconds since 1970, UTC) is the ceiling of creation times. The outcome depends on the
     set of tags, never on their order: equals rank by the bytes of their names, last first, and
-    a running tag that equals the best stays.
+    a running tag that equals the best stays. `guards` judge the candidates from the best on until
+    one passes; the running tag, which runs anyway, is not judged.
     """
     current = current or None
     listed = dict.fromkeys(tags)
@@ -69,17 +72,22 @@ def select(
     running = _running(order, situation)
     if running is not None and not allow_downgrade:
         _drop_older(ballot, order, running, current)
-    return _outcome(policy, ballot, order, situation, running)
+    stopped = _guard(ballot, order, running, situation, guards) if guards else None
+    return stopped or _outcome(policy, ballot, order, situation, running)
 
 
 @dataclass(frozen=True, slots=True)
 class _Ballot:
-    """The ranked candidates, best first, with their keys and texts; and who was dropped."""
+    """The ranked candidates, best first, with their keys and texts; and who was dropped.
+
+    `held` are those of the dropped that would have been better than the winner.
+    """
 
     names: list[str]
     keys: dict[str, Key]
     texts: dict[str, str]
     dropped: dict[str, str]
+    held: dict[str, str] = field(default_factory=dict)
 
 
 def _filtered(listed: Iterable[str], tag_filter: TagFilter | None) -> Filtered:
@@ -130,10 +138,60 @@ def _drop_older(ballot: _Ballot, order: Order, running: Key, current: str | None
     del names[kept:]
 
 
+def _guard(
+    ballot: _Ballot,
+    order: Order,
+    running: Key | None,
+    situation: Situation,
+    guards: Sequence[Guard],
+) -> Selection | None:
+    """Drop the best candidates until one passes the guards. A Selection ends the election.
+
+    When all that would be better than the running tag is dropped, the running tag stays: a guard
+    holds an image back, and never sends it back.
+    """
+    names, current = ballot.names, situation.current
+    if names and running is not None and not _beats(ballot.keys[names[0]], running, order):
+        # The best is the running tag's equal, or a downgrade that is wanted.
+        better = [] if ballot.keys[names[0]] == running else [n for n in names if n != current]
+    else:
+        better = [
+            name
+            for name in names
+            if name != current and (running is None or _beats(ballot.keys[name], running, order))
+        ]
+    passage = first_passing(better, guards, situation.evidence)
+    ballot.held.update(passage.dropped)
+    ballot.dropped.update(passage.dropped)
+    names[:] = [name for name in names if name not in passage.dropped]
+    if passage.tired:
+        error = f"none of the {MAX_JUDGED} best tags may run: {_held(ballot)}; narrow the filter"
+        return Selection(None, dropped=ballot.dropped, error=error, why=error)
+    if passage.wants:
+        why = f"the details of {shown(passage.wants[0])} are needed to judge it"
+        return Selection(None, dropped=ballot.dropped, wants=passage.wants, why=why)
+    if better and passage.passed is None and running is not None:
+        _drop_older(ballot, order, running, current)
+    return None
+
+
+def _beats(key: Key, running: Key, order: Order) -> bool:
+    return key < running if order.descending else running < key
+
+
+def _held(ballot: _Ballot) -> str:
+    """The best of those that were held back, with the reason, for the end of a sentence."""
+    (tag, reason), *rest = ballot.held.items()
+    more = f" ({len(rest)} more are held back)" if rest else ""
+    return f"{shown(tag)} is left out, {reason}{more}"
+
+
 def _outcome(
     policy: Policy, ballot: _Ballot, order: Order, situation: Situation, running: Key | None
 ) -> Selection:
     names, dropped, current = ballot.names, ballot.dropped, situation.current
+    if not names and ballot.held:
+        return _nobody_passed(ballot, current)
     if not names and not (running is not None and ballot.keys):
         error = _nobody(policy, ballot)
         return Selection(None, dropped=dropped, error=error, why=error)
@@ -146,7 +204,7 @@ def _outcome(
         why = f"the running {shown(current)} is {order.said}"
     else:
         why = f"{shown(best)} is {order.said}" + _beside(situation, running)
-    why += _ties(ballot, best)
+    why += _ties(ballot, best) + (f"; {_held(ballot)}" if ballot.held else "")
     return Selection(
         best,
         tuple(names),
@@ -155,6 +213,15 @@ def _outcome(
         wants=policy.wants(tuple(names), situation),
         size=_size(policy, ballot, situation, best),
     )
+
+
+def _nobody_passed(ballot: _Ballot, current: str | None) -> Selection:
+    """Everything better was held back: what runs stays, where something runs."""
+    if current is None:
+        error = f"no tag may run: {_held(ballot)}"
+        return Selection(None, dropped=ballot.dropped, error=error, why=error)
+    why = f"the running {shown(current)} stays: {_held(ballot)}"
+    return Selection(current, dropped=ballot.dropped, why=why)
 
 
 def _size(policy: Policy, ballot: _Ballot, situation: Situation, best: str) -> str:

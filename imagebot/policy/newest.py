@@ -18,7 +18,9 @@ PLACEHOLDER = "its creation time is the placeholder of a reproducible build"
 NO_DETAILS = "its details are not known"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST_REAL = int((datetime(2000, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds())
+FIRST_REAL = int((datetime(2000, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds())
+"""The first second whose time is believed; before it are the placeholders of builds."""
+
 _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9})[0-9]*)?"
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
@@ -65,7 +67,7 @@ class Newest:
             moment = created_at(details.created)
             if moment is None:
                 return UNKNOWN_AGE
-            if moment[0] < _FIRST_REAL:
+            if moment[0] < FIRST_REAL:
                 return PLACEHOLDER
             return moment if ceiling is None else min(moment, ceiling)
 
