@@ -10,6 +10,8 @@ import base64
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -109,6 +111,18 @@ class World:
 
     def start(self, *, env: Mapping[str, str] | None = None, argv: Any = None) -> Process:
         return self.zygote.start(argv or self.argv, env or self.env, cwd=self.folder)
+
+    def cold(self, *prefix: str, **options: Any) -> Ran:
+        """One cycle in a fresh interpreter, behind the words of `prefix`."""
+        done = subprocess.run(
+            [*prefix, sys.executable, "-m", "imagebot", *self.argv],
+            **{"capture_output": True, "env": self.env, "cwd": self.folder} | options,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+        )
+        out, err = ((text or b"").decode("utf-8", "replace") for text in (done.stdout, done.stderr))
+        return Ran(done.returncode, out, err)
 
     def settle(self, *expected: str) -> Ran:
         """A run that must end well, having done just the `expected` actions, in any order."""
