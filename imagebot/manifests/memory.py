@@ -11,16 +11,21 @@ from typing import Any
 
 from imagebot.errors import ImagebotError, Where
 from imagebot.imageref import ImageRef, Repository
-from imagebot.model import FileScan, ImageUse, Skipped, Slot
+from imagebot.model import FileScan, ImageUse, Marker, PolicyObject, Setting, Skipped, Slot
 
 
 def dump(scan: FileScan) -> str:
-    """A scan as ASCII text without line breaks; the empty scan is the empty text."""
-    if not (scan.uses or scan.skipped):
+    """A scan as ASCII text without line breaks; the empty scan is the empty text.
+
+    What `imagebot.compat` adds to a use afterwards is no part of it: it depends on other files.
+    """
+    if scan == FileScan():
         return ""
     values = [
         [_use(use) for use in scan.uses],
         [[_where(skipped.where), skipped.reason] for skipped in scan.skipped],
+        [_object(found) for found in scan.objects],
+        [_marker(marker) for marker in scan.markers],
     ]
     return json.dumps(values, separators=(",", ":"))
 
@@ -30,10 +35,12 @@ def load(text: str) -> FileScan:
     if not text:
         return FileScan()
     try:
-        uses, skipped = json.loads(text)
+        uses, skipped, objects, markers = json.loads(text)
         return FileScan(
             tuple(_read_use(use) for use in uses),
             tuple(Skipped(_read_where(where), reason) for where, reason in skipped),
+            tuple(_read_object(values) for values in objects),
+            tuple(_read_marker(values) for values in markers),
         )
     except (ValueError, TypeError, RecursionError) as error:
         raise ImagebotError("a remembered scan is damaged", hint="scan the file again") from error
@@ -61,6 +68,48 @@ def _read_use(values: list[Any]) -> ImageUse:
             for role, document, keys, held, place in slots
         ),
         _read_where(where),
+    )
+
+
+def _object(found: PolicyObject) -> list[Any]:
+    settings = [[s.keys, s.text, _where(s.where)] for s in found.settings]
+    return [found.kind, found.namespace, found.name, settings, _where(found.where)]
+
+
+def _read_object(values: list[Any]) -> PolicyObject:
+    kind, namespace, name, settings, where = values
+    return PolicyObject(
+        kind,
+        namespace,
+        name,
+        tuple(Setting(tuple(keys), held, _read_where(place)) for keys, held, place in settings),
+        _read_where(where),
+    )
+
+
+def _marker(marker: Marker) -> list[Any]:
+    return [
+        [marker.policy, marker.part, marker.label],
+        [marker.document, marker.keys, marker.text, _where(marker.scalar)],
+        _where(marker.where),
+        [marker.fault, marker.problem, marker.fix],
+    ]
+
+
+def _read_marker(values: list[Any]) -> Marker:
+    (policy, part, label), (document, keys, held, scalar), where, (fault, problem, fix) = values
+    return Marker(
+        policy,
+        part,
+        label,
+        document,
+        tuple(keys),
+        held,
+        _read_where(scalar),
+        _read_where(where),
+        fault,
+        problem,
+        fix,
     )
 
 

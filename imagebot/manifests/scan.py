@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import Final
 
 from imagebot.errors import EditRefused, Where
-from imagebot.manifests import kustomize, markers
+from imagebot.manifests import fluxmarkers, foreign, kustomize, markers
 from imagebot.manifests.kind import skip
 from imagebot.manifests.kinds import places
 from imagebot.model import FileScan, ImageUse, Skipped
 from imagebot.yamltree.source import load
 from imagebot.yamltree.text import UTF16_MARKS
 
-SCANNER_VERSION: Final = 1
+SCANNER_VERSION: Final = 2
 """Raised whenever the same path and bytes may give another scan than before."""
 
-_NEEDLE = "image"
+_NEEDLES = ("image", foreign.NEEDLE)
 _EXTENSIONS = (".yaml", ".yml")
 _EMPTY = FileScan()
 _CI_FOLDERS = frozenset(
@@ -77,12 +77,13 @@ def is_candidate(path: str) -> bool:
 def scan_file(path: str, data: bytes) -> FileScan:
     """Every image use in a file, and everything that looks like one and is left alone, with why.
 
-    Never raises. A file that does not say `image` anywhere is not parsed.
+    Also what other updaters go by: their objects and comments. Never raises. A file that says
+    neither `image` nor the name of such an object's group anywhere is not parsed.
     """
-    if _NEEDLE.encode() not in data and not data.startswith(UTF16_MARKS):
+    if not any(needle.encode() in data for needle in _NEEDLES) and not data.startswith(UTF16_MARKS):
         return _EMPTY
     try:
-        source = load(path, data, lambda _, text: _NEEDLE in text)
+        source = load(path, data, lambda _, text: any(needle in text for needle in _NEEDLES))
     except EditRefused as error:
         hint = f" ({error.hint})" if error.hint else ""
         return FileScan(skipped=(Skipped(error.where or Where(path), error.message + hint),))
@@ -98,4 +99,6 @@ def scan_file(path: str, data: bytes) -> FileScan:
             uses.append(found)
         else:
             skipped.append(found)
-    return FileScan(tuple(uses), tuple(skipped))
+    return FileScan(
+        tuple(uses), tuple(skipped), foreign.objects(source), fluxmarkers.markers(source)
+    )

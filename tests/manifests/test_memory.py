@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from imagebot.errors import ImagebotError, Where
 from imagebot.imageref import ImageRef, Repository
 from imagebot.manifests.memory import dump, load
-from imagebot.model import FileScan, ImageUse, Skipped, Slot
+from imagebot.model import FileScan, ImageUse, Marker, PolicyObject, Setting, Skipped, Slot
 
 TEXT = st.text(max_size=12) | st.sampled_from(
     ["ghcr.io/acme/web", "é😀", "\ud800", "\u2028", '"\\', "1.10", ""]
@@ -20,11 +20,20 @@ SLOT = st.builds(
     Slot, st.sampled_from(["reference", "tag", "digest"]), st.integers(0, 10**6), KEYS, TEXT, WHERE
 )
 IMAGE = st.builds(ImageRef, TEXT, st.builds(Repository, TEXT, TEXT, st.booleans()), TEXT, TEXT)
-USE = st.builds(ImageUse, TEXT, TEXT, IMAGE, st.lists(SLOT, max_size=3).map(tuple), WHERE)
+USE = st.builds(
+    ImageUse, TEXT, TEXT, IMAGE, st.lists(SLOT, max_size=3).map(tuple), WHERE, st.none()
+)
+SETTINGS = st.lists(st.builds(Setting, KEYS, TEXT, WHERE), max_size=3).map(tuple)
+OBJECT = st.builds(PolicyObject, TEXT, TEXT, TEXT, SETTINGS, WHERE)
+MARKER = st.builds(
+    Marker, TEXT, TEXT, TEXT, st.integers(0, 9), KEYS, TEXT, WHERE, WHERE, TEXT, TEXT, TEXT
+)
 SCAN = st.builds(
     FileScan,
     st.lists(USE, max_size=3).map(tuple),
     st.lists(st.builds(Skipped, WHERE, TEXT), max_size=3).map(tuple),
+    st.lists(OBJECT, max_size=2).map(tuple),
+    st.lists(MARKER, max_size=2).map(tuple),
 )
 
 
@@ -42,7 +51,15 @@ def test_a_scan_comes_back_exactly(scan: FileScan) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["{", "null", "[]", "[[1],[]]", '[[["k","l",[],[],[]]],[]]', "[[],[[1,2]]]", "[" * 100_000],
+    [
+        "{",
+        "null",
+        "[]",
+        "[[1],[],[],[]]",
+        '[[["k","l",[],[],[]]],[],[],[]]',
+        "[[],[[1,2]]]",
+        "[" * 100_000,
+    ],
 )
 def test_a_damaged_text_is_told(text: str) -> None:
     """A broken memory is an error in words, never half a scan."""
