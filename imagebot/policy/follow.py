@@ -102,7 +102,9 @@ class Follow:
                 return PRERELEASE
             if shape.release != base.release:
                 return OTHER_LINE
-        too_large = STEPS.index(_step(base, shape)) < STEPS.index(self.largest)
+        limit = STEPS.index(self.largest)
+        # The default allows every step: a long list need not be measured against it.
+        too_large = limit > 0 and STEPS.index(_step(base, shape)) < limit
         return LARGER_STEP if too_large else ""
 
 
