@@ -10,7 +10,7 @@ import ipaddress
 import re
 import socket
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
@@ -122,6 +122,7 @@ def is_internal(host: str) -> bool:
     return is_loopback(host) if address is None else not address.is_global or address.is_multicast
 
 
+@lru_cache(maxsize=1024)
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     text = host.strip("[]").removesuffix(".")
     try:

@@ -47,6 +47,7 @@ class DistributionRegistry:
         self._credentials = credentials
         self._authenticator = authenticator
         self._page_sizes: dict[Origin, int | None] = {}
+        self._origins: dict[str, Origin] = {}
 
     def tags(self, repository: Repository) -> tuple[str, ...]:
         """Every tag, complete, without duplicates, in the order served. Raises RegistryError."""
@@ -104,13 +105,18 @@ class DistributionRegistry:
     def _session(self, repository: Repository) -> Session:
         if repository.engine:
             raise RegistryError(f"{repository}: no registry serves this image")
+        origin = self._origins.get(repository.host) or self._origin(repository)
+        credential = self._credentials(repository)
+        return Session(self._http, self._authenticator, repository, origin, credential)
+
+    def _origin(self, repository: Repository) -> Origin:
         plain = self._http.speaks_plain(repository.host)
         try:
             origin = parse_url(registry_url(repository.host, plain=plain)).origin
         except ValueError as error:
             raise RegistryError(f"{repository}: {error}") from None
-        credential = self._credentials(repository)
-        return Session(self._http, self._authenticator, repository, origin, credential)
+        self._origins[repository.host] = origin
+        return origin
 
     def _first_page(self, session: Session) -> tuple[Url, Response]:
         """The first page, with a page size that the registry takes."""
