@@ -6,10 +6,12 @@ fails costs the image uses that need it, never the others.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
 from imagebot.config import Config, is_in_paths
@@ -135,20 +137,15 @@ def gather(
     `facts` holds the scans. A failed answer becomes a problem in the result, never an exception.
     """
     elections = elections or Elections()
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="gather") as pool:
-        for _ in range(ROUNDS):
-            wanted = wants(config, facts, now, describe=describe, elections=elections)
-            if not wanted:
-                return facts
-            tags = _ask(pool, wanted.repositories, registry.tags, "tag lists", progress)
-            details = _ask(
-                pool,
-                wanted.details,
-                lambda key: registry.details(*key),
-                "image details",
-                progress,
-            )
-            facts = _with_answers(facts, tags, details)
+    for _ in range(ROUNDS):
+        wanted = wants(config, facts, now, describe=describe, elections=elections)
+        if not wanted:
+            return facts
+        tags = _ask(wanted.repositories, registry.tags, "tag lists", progress)
+        details = _ask(
+            wanted.details, lambda key: registry.details(*key), "image details", progress
+        )
+        facts = _with_answers(facts, tags, details)
     raise ImagebotError("the plan keeps asking for evidence it was given")
 
 
@@ -164,8 +161,7 @@ def running_details(
     def ask(image: ImageRef) -> ImageDetails:
         return registry.details(image.repository, image.digest or image.tag)
 
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="gather") as pool:
-        answers = _ask(pool, wanted, ask, "details of what runs", progress)
+    answers = _ask(wanted, ask, "details of what runs", progress)
     return {image: got for image, got in answers.items() if isinstance(got, ImageDetails)}
 
 
@@ -196,22 +192,39 @@ def _tags(answer: tuple[str, ...] | ImagebotError) -> TagAnswer:
 
 
 def _ask(
-    pool: ThreadPoolExecutor,
-    keys: Sequence[Key],
-    question: Callable[[Key], Value],
-    what: str,
-    progress: Progress,
+    keys: Sequence[Key], question: Callable[[Key], Value], what: str, progress: Progress
 ) -> dict[Key, Value | ImagebotError]:
-    """Ask one question for every key at once; an answer is a value or the error it raised."""
+    """Ask one question for every key at once; an answer is a value or the error it raised.
+
+    The threads are daemons, which no executor's are: when a signal ends the run, nobody waits
+    for a peer that is in no hurry.
+    """
+    keys = tuple(dict.fromkeys(keys))
+    waiting: SimpleQueue[Key] = SimpleQueue()
+    for key in keys:
+        waiting.put(key)
+    came: SimpleQueue[tuple[Key, Value | Exception]] = SimpleQueue()
+    stopped = threading.Event()
+
+    def work() -> None:
+        with suppress(Empty):
+            while not stopped.is_set():
+                key = waiting.get_nowait()
+                try:
+                    came.put((key, question(key)))
+                except Exception as error:  # noqa: BLE001 - handed to the thread that asks
+                    came.put((key, error))
+
+    for number in range(min(WORKERS, len(keys))):
+        threading.Thread(target=work, name=f"gather-{number}", daemon=True).start()
     answers: dict[Key, Value | ImagebotError] = {}
-
-    def ask(key: Key) -> Value | ImagebotError:
-        try:
-            return question(key)
-        except ImagebotError as error:
-            return error
-
-    for key, answer in zip(keys, pool.map(ask, keys), strict=True):
-        answers[key] = answer
-        progress(what, len(answers), len(keys))
-    return answers
+    try:
+        while len(answers) < len(keys):
+            key, answer = came.get()
+            if isinstance(answer, Exception) and not isinstance(answer, ImagebotError):
+                raise answer
+            answers[key] = answer
+            progress(what, len(answers), len(keys))
+    finally:
+        stopped.set()
+    return {key: answers[key] for key in keys}

@@ -120,5 +120,6 @@ class _Run:
 
         Then nobody can say that nothing is left to change there.
         """
-        unread = {skip.where.path for skip in self.plan.skipped if not skip.where.line}
+        unread = {skip.where.path for skip in self.plan.skipped}
+        unread -= {decision.use.path for decision in self.plan.decisions}
         return bool(sha and unread and unread.intersection(observer.touched(sha)))

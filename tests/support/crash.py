@@ -111,11 +111,15 @@ class Zygote:
         *,
         cwd: Path | None = None,
         gate: Path | None = None,
+        uid: int = 0,
     ) -> Process:
-        """Fork a process that runs `imagebot argv...`, once `gate` (a FIFO) is opened to write."""
+        """Fork a process that runs `imagebot argv...`, once `gate` (a FIFO) is opened to write.
+
+        `uid` is the user it runs as, 0 for the one who runs this.
+        """
         files = Path(tempfile.mkdtemp(dir=self.files))
         job = {"argv": list(argv), "env": dict(env), "cwd": str(cwd or files), "files": str(files)}
-        self._tell(job | {"gate": str(gate) if gate else ""})
+        self._tell(job | {"gate": str(gate) if gate else "", "uid": uid})
         return Process(self, int(self._line(30)), files)
 
     def run(self, argv: Sequence[str], env: Mapping[str, str], **options: Any) -> Ran:
@@ -309,6 +313,10 @@ def _become(job: dict[str, Any]) -> None:
     for number, name in ((1, "out"), (2, "err")):
         with (files / name).open("wb") as sink:
             os.dup2(sink.fileno(), number)
+    if job["uid"]:
+        os.setgroups([])
+        os.setgid(job["uid"])
+        os.setuid(job["uid"])
     if job["gate"]:
         Path(job["gate"]).read_bytes()
     from imagebot.__main__ import main

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -109,8 +110,10 @@ class World:
         """One cycle in a process of its own."""
         return self.start(**options).wait()
 
-    def start(self, *, env: Mapping[str, str] | None = None, argv: Any = None) -> Process:
-        return self.zygote.start(argv or self.argv, env or self.env, cwd=self.folder)
+    def start(
+        self, *, env: Mapping[str, str] | None = None, argv: Any = None, uid: int = 0
+    ) -> Process:
+        return self.zygote.start(argv or self.argv, env or self.env, cwd=self.folder, uid=uid)
 
     def cold(self, *prefix: str, **options: Any) -> Ran:
         """One cycle in a fresh interpreter, behind the words of `prefix`."""
@@ -311,7 +314,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(reply.body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(reply.body[: len(reply.body) // 2] if cut else reply.body)
+            part = reply.body[: len(reply.body) // 2] if cut else reply.body
+            with suppress(BrokenPipeError, ConnectionResetError):
+                self.wfile.write(part)
         self.close_connection = True
 
 
