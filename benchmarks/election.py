@@ -1,19 +1,49 @@
 """How long one election over 100,000 tags takes, beside a bare loop over the same list.
 
-Run it with `python -m benchmarks.election [TAGS]`. The ratio says more than the seconds: the
-bare loop moves with the machine as the election does.
+The bare loop picks by string prefix: it moves with the machine as the election does.
 """
 
 from __future__ import annotations
 
 import random
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 
+from benchmarks.measure import Figure, call, in_turns, table
 from imagebot.policy import TagFilter, compile_filter, compile_policy, select
 
-RUNS = 5
+CASES: tuple[tuple[str, Mapping[str, object], TagFilter | None], ...] = (
+    (
+        "semver, RE2 filter",
+        {"semver": ">=1.4 <8"},
+        compile_filter(allow=(r"^v?\d+\.\d+\.\d+(-rc\.\d+)?$",)),
+    ),
+    ("semver", {"semver": ">=1.4 <8"}, None),
+    (
+        "semver, RE2 filter and extract",
+        {"semver": ">=1.4 <8"},
+        compile_filter(allow=(r"^v?(?P<version>\d+\.\d+\.\d+)",), extract="$version"),
+    ),
+    ("alphabetical", {"alphabetical": "asc"}, None),
+    ("follow", {"follow": {}}, None),
+)
+
+
+def figures(*, tiny: bool = False, count: int = 100_000) -> list[Figure]:
+    count, rounds = (100, 1) if tiny else (count, 5)
+    tags = versions(count)
+
+    def bare() -> object:
+        return {tag: tag for tag in tags if tag.startswith("1")}
+
+    found = []
+    for name, spec, tag_filter in CASES:
+        elect = partial(select, compile_policy(spec), tags, current="2.0.0", tag_filter=tag_filter)
+        assert elect().chosen
+        costs = in_turns(partial(call, elect), partial(call, bare), rounds)
+        found.append(Figure(f"election, {count:,} tags: {name}", *costs))
+    return found
 
 
 def versions(count: int) -> list[str]:
@@ -26,41 +56,5 @@ def versions(count: int) -> list[str]:
     return tags
 
 
-def best_of(action: Callable[[], object]) -> float:
-    """The shortest of a few runs, in seconds."""
-    shortest = float("inf")
-    for _ in range(RUNS):
-        start = time.perf_counter()
-        action()
-        shortest = min(shortest, time.perf_counter() - start)
-    return shortest
-
-
-def elect(
-    spec: Mapping[str, object], tags: list[str], chosen_filter: TagFilter | None, current: str
-) -> float:
-    """The seconds of one election."""
-    policy = compile_policy(spec)
-    return best_of(lambda: select(policy, tags, current=current, tag_filter=chosen_filter))
-
-
-def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    tags = versions(count)
-    bare = best_of(lambda: {tag: tag for tag in tags if tag.startswith("1")})
-    release = compile_filter(allow=(r"^v?\d+\.\d+\.\d+(-rc\.\d+)?$",))
-    extract = compile_filter(allow=(r"^v?(?P<version>\d+\.\d+\.\d+)",), extract="$version")
-    print(f"{count} tags; bare loop {bare:.4f} s")
-    for label, spec, chosen_filter, current in (
-        ("semver, RE2 filter", {"semver": ">=1.4 <8"}, release, "2.0.0"),
-        ("semver, no filter", {"semver": ">=1.4 <8"}, None, "2.0.0"),
-        ("semver, RE2 filter and extract", {"semver": ">=1.4 <8"}, extract, "2.0.0"),
-        ("alphabetical", {"alphabetical": "asc"}, None, "2.0.0"),
-        ("follow", {"follow": {}}, None, "2.0.0"),
-    ):
-        seconds = elect(spec, tags, chosen_filter, current)
-        print(f"{label:32} {seconds:7.3f} s  {seconds / bare:7.1f} x the bare loop")
-
-
 if __name__ == "__main__":
-    main()
+    print(table(figures(count=int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)))

@@ -2,17 +2,18 @@
 
 The aim is held against CPU seconds: on an idle machine they are the wall clock of one thread.
 
-Run: python benchmarks/scan.py [DIRECTORY]   (files are made in a temporary directory by default)
+Run: python -m benchmarks.scan [DIRECTORY]   (files are made in a temporary directory by default)
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from benchmarks.measure import Figure, call, in_turns, table
 from imagebot.manifests.rewrite import edits_for
 from imagebot.manifests.scan import is_candidate, scan_file
 from imagebot.model import FileScan
@@ -99,10 +100,10 @@ def few_uses(count: int = 10_000, uses: int = 100) -> list[tuple[str, str]]:
     return texts
 
 
-def one_large() -> list[tuple[str, str]]:
-    """One file of about 9 MB: 20,000 documents, one image use."""
-    documents = [SERVICE.format(n=n) for n in range(20_000)]
-    documents[12_345] = DEPLOYMENT.format(n=1)
+def one_large(count: int = 20_000) -> list[tuple[str, str]]:
+    """One file of many documents (about 9 MB), one image use."""
+    documents = [SERVICE.format(n=n) for n in range(count)]
+    documents[count * 2 // 3] = DEPLOYMENT.format(n=1)
     return [("all.yaml", "---\n".join(documents))]
 
 
@@ -133,52 +134,44 @@ def _scan_and_splice(files: Files) -> int:
     return changed
 
 
-def _seconds(work: Work, files: Files) -> tuple[float, float, int]:
-    """Wall-clock seconds, CPU seconds, and what the work returned."""
-    began, cpu = time.perf_counter(), time.process_time()
-    outcome = work(files)
-    return time.perf_counter() - began, time.process_time() - cpu, outcome
-
-
 def _bare(files: Files) -> int:
     return sum(len(file.read_bytes()) for _, file in files)
 
 
-def main(root: Path) -> None:
-    """Make each set of files, measure, print one line each."""
-    cases: list[tuple[str, list[tuple[str, str]], Work, int, float]] = [
-        ("10,000 files, 100 uses: scan", few_uses(), _scan_only, 100, 0.5),
+def figures(*, tiny: bool = False, root: Path | None = None) -> list[Figure]:
+    """Make each set of files below `root`, measure, and check what came out."""
+    if root is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            return figures(tiny=tiny, root=Path(temporary))
+    count, documents, uses, rounds = (20, 30, 2, 1) if tiny else (10_000, 20_000, 100, 3)
+    cases: list[tuple[str, list[tuple[str, str]], Work, int, str]] = [
+        (f"scan {count:,} files, {uses} uses", few_uses(count, uses), _scan_only, uses, "0.5 s"),
         (
-            "one file, 20,000 documents, 1 use: scan and splice",
-            one_large(),
+            f"scan and splice one file, {documents:,} documents",
+            one_large(documents),
             _scan_and_splice,
             1,
-            1.5,
+            "1.5 s",
         ),
         (
-            "10,000 files, all change: scan and splice",
-            all_changing(),
+            f"scan and splice {count:,} files, all change",
+            all_changing(count),
             _scan_and_splice,
-            10_000,
-            5.0,
+            count,
+            "5 s",
         ),
     ]
-    print(f"{'what':52} {'MB':>5} {'bare s':>7} {'s':>6} {'ratio':>7} {'cpu s':>6} {'aim s':>6}")
-    for position, (name, texts, work, expected, aim) in enumerate(cases):
+    found = []
+    for position, (name, texts, work, expected, goal) in enumerate(cases):
         files = _write(root / str(position), texts)
-        _bare(files)
-        bare, _, size = _seconds(_bare, files)
-        wall, cpu, outcome = _seconds(work, files)
+        outcome = work(files)
         assert outcome == expected, (name, outcome)
-        figures = (
-            f"{size / 1e6:5.1f} {bare:7.4f} {wall:6.2f} {wall / bare:7.1f} {cpu:6.2f} {aim:6.1f}"
+        costs = in_turns(
+            partial(call, partial(work, files)), partial(call, partial(_bare, files)), rounds
         )
-        print(f"{name:52} {figures}{'' if cpu <= aim else '  over'}")
+        found.append(Figure(name, *costs, goal))
+    return found
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        main(Path(sys.argv[1]))
-    else:
-        with tempfile.TemporaryDirectory() as temporary:
-            main(Path(temporary))
+    print(table(figures(root=Path(sys.argv[1]) if len(sys.argv) > 1 else None)))
