@@ -39,8 +39,9 @@ class Governed:
 
     `by` names the object (`ImagePolicy flux-system/web`). `policy` is a policy's name and its
     option as text (empty where it has none), `strict` reads versions of three parts only; `allow`,
-    `deny` and `extract` filter tags. `digest` says that the digest is written beside the tag.
-    `stopped` says why nothing is done; empty when something is.
+    `deny` and `extract` filter tags. `digest` says that the digest is written beside the tag,
+    `renames` that another name is written now. `stopped` says why nothing is done; empty when
+    something is.
     """
 
     by: str
@@ -51,6 +52,7 @@ class Governed:
     extract: str = ""
     platforms: tuple[str, ...] = ()
     digest: bool = False
+    renames: bool = False
     stopped: str = ""
 
 
@@ -176,7 +178,10 @@ class ImageDetails:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """One image use that moves to another version, with the reason in words."""
+    """One image use that moves to another version, with the reason in words.
+
+    `lane` names the step that has a pull request of its own; empty for all others.
+    """
 
     use: ImageUse
     environment: str
@@ -185,6 +190,7 @@ class Update:
     why: str
     size: str = ""
     details: ImageDetails | None = None
+    lane: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,13 +269,20 @@ Status = Literal["update", "current", "undecided", "unordered", "refused", "disa
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided for one image use, and why in words."""
+    """What was decided for one image use, and why in words.
+
+    `tag` is the chosen tag and `size` the step to it, where it moves. A use has more than one
+    decision where a step has a pull request of its own, which `lane` names.
+    """
 
     use: ImageUse
     environment: str
     status: Status
     why: str
     target: ImageRef | None = None
+    tag: str = ""
+    size: str = ""
+    lane: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from imagebot.config.glob import Glob
 from imagebot.config.policyschema import POLICY_SCHEMA
-from imagebot.config.settings import DEFAULT_LABELS, DEFAULT_LIMIT
+from imagebot.config.settings import DEFAULT_LABELS, DEFAULT_LIMIT, Pin, Step
 from imagebot.config.shape import NOT_EMPTY, OneOrMany, Shape, checked, refusal, written
 from imagebot.errors import PolicyError
 from imagebot.policy import compile_filter, compile_policy
+from imagebot.policy.guards import parse_age, parse_platform
 
 MAX_LIMIT = 500
 
@@ -29,6 +30,8 @@ Name = Annotated[
 Label = Annotated[
     str, written(r"\A[^,\x00-\x1f]{1,50}\Z", "at most 50 characters, without a comma")
 ]
+AgeText = Annotated[str, AfterValidator(checked(parse_age))]
+PlatformText = Annotated[str, AfterValidator(checked(parse_platform))]
 PolicyMapping = Annotated[
     dict[str, Any], AfterValidator(checked(compile_policy)), WithJsonSchema(POLICY_SCHEMA)
 ]
@@ -83,6 +86,38 @@ class ImageShape(Shape):
     )
     enabled: bool | None = Field(
         default=None, description="Whether the image is kept current at all. Default: true."
+    )
+    minimum_age: AgeText | None = Field(
+        default=None,
+        description=(
+            "How old an image must be, such as `90m`, `12h`, `3d` or `2w`. Default: of any age."
+        ),
+    )
+    platforms: Annotated[tuple[PlatformText, ...] | None, OneOrMany] = Field(
+        default=None,
+        description=(
+            "Platforms that an image must be built for, all of them, such as `linux/arm64`."
+        ),
+    )
+    pin: Pin | None = Field(
+        default=None,
+        description=(
+            "Which parts of the reference are written: `tag`, `digest` or `tag@digest`. Left out: "
+            "those that are written now."
+        ),
+    )
+    separate: Annotated[tuple[Step, ...] | None, OneOrMany] = Field(
+        default=None,
+        description=(
+            "Steps that get a pull request of their own, beside the one for the smaller steps."
+        ),
+    )
+    tag_list_shrink: Annotated[int, Field(ge=0, le=100)] | None = Field(
+        default=None,
+        description=(
+            "By how many percent the list of tags may shrink between two runs before it is "
+            "doubted. Default: 50; 100 never doubts."
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from imagebot.config.shape import in_order, label, validate
 from imagebot.config.tree import Node, parse
 from imagebot.errors import ConfigError, Problem
 from imagebot.policy import compile_filter, compile_policy
+from imagebot.policy.guards import parse_age
 
 TITLE = "imagebot: .imagebot.yaml"
 
@@ -57,6 +58,11 @@ def _rule(image: ImageShape) -> Rule:
         tag_filter=None if tags is None else compile_filter(tags.allow, tags.deny, tags.extract),
         allow_downgrade=image.allow_downgrade,
         enabled=image.enabled,
+        minimum_age=None if image.minimum_age is None else parse_age(image.minimum_age),
+        platforms=image.platforms,
+        pin=image.pin,
+        separate=image.separate,
+        tag_list_shrink=image.tag_list_shrink,
     )
 
 

@@ -7,7 +7,8 @@ and where a rule was written.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Literal
 
 from imagebot.config.glob import Glob
 from imagebot.imageref import Repository
@@ -15,8 +16,15 @@ from imagebot.policy import Policy, TagFilter, compile_policy
 
 DEFAULT_LABELS = ("dependencies",)
 DEFAULT_LIMIT = 10
+DEFAULT_SHRINK = 50
 DEFAULT_POLICY = compile_policy({"follow": {}})
 """Stay in the line of the running tag: what a policy is inferred to be when none is given."""
+
+Step = Literal["major", "minor", "patch", "digest"]
+"""How large an update is."""
+
+Pin = Literal["tag", "digest", "tag@digest"]
+"""Which parts of a reference are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +36,18 @@ class Rule:
     tag_filter: TagFilter | None = None
     allow_downgrade: bool | None = None
     enabled: bool | None = None
+    minimum_age: int | None = None
+    platforms: tuple[str, ...] | None = None
+    pin: Pin | None = None
+    separate: tuple[Step, ...] | None = None
+    tag_list_shrink: int | None = None
 
     def holds(self, repository: Repository) -> bool:
         """Whether the glob matches the repository's full or familiar name."""
         return _matches((self.match,), repository)
+
+
+_RULED = tuple(key.name for key in fields(Rule) if key.name != "match")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +55,19 @@ class ImageSettings:
     """What holds for one image, merged from every rule that matches it.
 
     `rules` are the indexes (from 0) of the entries of `images` that gave a key its value, by key:
-    the explanation of the others. A key that no rule sets is missing there.
+    the explanation of the others. A key that no rule sets is missing there. `minimum_age` is in
+    seconds, `tag_list_shrink` in percent; no `pin` keeps the parts that are written.
     """
 
     policy: Policy
     tag_filter: TagFilter | None = None
     allow_downgrade: bool = False
     enabled: bool = True
+    minimum_age: int = 0
+    platforms: tuple[str, ...] = ()
+    pin: Pin | None = None
+    separate: tuple[Step, ...] = ()
+    tag_list_shrink: int = DEFAULT_SHRINK
     rules: dict[str, int] = field(default_factory=dict, hash=False)
 
 
@@ -108,7 +130,7 @@ def settings_for(config: Config, repository: Repository) -> ImageSettings:
     for index, rule in enumerate(config.rules):
         if not rule.holds(repository):
             continue
-        for key in ("policy", "tag_filter", "allow_downgrade", "enabled"):
+        for key in _RULED:
             value = getattr(rule, key)
             if value is not None and key not in merged:
                 merged[key] = value

@@ -41,6 +41,8 @@ def select(
     evidence: Mapping[str, ImageDetails] = _NO_EVIDENCE,
     now: float | None = None,
     guards: Sequence[Guard] = (),
+    separate: Sequence[str] = (),
+    lane: str = "",
 ) -> Selection:
     """Choose the tag that `policy` wants of a complete list of tags. Never raises for a tag.
 
@@ -49,7 +51,8 @@ def select(
     `now` (seconds since 1970, UTC) is the ceiling of creation times. The outcome depends on the
     set of tags, never on their order: equals rank by the bytes of their names, last first, and
     a running tag that equals the best stays. `guards` judge the candidates from the best on until
-    one passes; the running tag, which runs anyway, is not judged.
+    one passes; the running tag, which runs anyway, is not judged. Of the steps in `separate` each
+    is a choice of its own, made with that step as `lane`; without a lane they are left out.
     """
     current = current or None
     listed = dict.fromkeys(tags)
@@ -72,6 +75,8 @@ def select(
     running = _running(order, situation)
     if running is not None and not allow_downgrade:
         _drop_older(ballot, order, running, current)
+    if separate:
+        _keep_lane(ballot, policy, situation, separate, lane)
     stopped = _guard(ballot, order, running, situation, guards) if guards else None
     return stopped or _outcome(policy, ballot, order, situation, running)
 
@@ -80,7 +85,8 @@ def select(
 class _Ballot:
     """The ranked candidates, best first, with their keys and texts; and who was dropped.
 
-    `held` are those of the dropped that would have been better than the winner.
+    `held` are those of the dropped that would have been better than the winner, `apart` those
+    that another lane offers.
     """
 
     names: list[str]
@@ -88,6 +94,7 @@ class _Ballot:
     texts: dict[str, str]
     dropped: dict[str, str]
     held: dict[str, str] = field(default_factory=dict)
+    apart: dict[str, str] = field(default_factory=dict)
 
 
 def _filtered(listed: Iterable[str], tag_filter: TagFilter | None) -> Filtered:
@@ -138,6 +145,18 @@ def _drop_older(ballot: _Ballot, order: Order, running: Key, current: str | None
     del names[kept:]
 
 
+def _keep_lane(
+    ballot: _Ballot, policy: Policy, situation: Situation, separate: Sequence[str], lane: str
+) -> None:
+    """Leave only the steps of the lane, or, without one, those that have none."""
+    for name in ballot.names:
+        size = _size(policy, ballot, situation, name)
+        if name != situation.current and (size != lane if lane else size in separate):
+            ballot.apart[name] = f"no {lane} step" if lane else f"a {size} step, offered on its own"
+    ballot.dropped.update(ballot.apart)
+    ballot.names[:] = [name for name in ballot.names if name not in ballot.apart]
+
+
 def _guard(
     ballot: _Ballot,
     order: Order,
@@ -165,7 +184,8 @@ def _guard(
     ballot.dropped.update(passage.dropped)
     names[:] = [name for name in names if name not in passage.dropped]
     if passage.tired:
-        error = f"none of the {MAX_JUDGED} best tags may run: {_held(ballot)}; narrow the filter"
+        said = _best_of(ballot.held)
+        error = f"none of the {MAX_JUDGED} best tags may run: {said}; narrow the filter"
         return Selection(None, dropped=ballot.dropped, error=error, why=error)
     if passage.wants:
         why = f"the details of {shown(passage.wants[0])} are needed to judge it"
@@ -179,18 +199,18 @@ def _beats(key: Key, running: Key, order: Order) -> bool:
     return key < running if order.descending else running < key
 
 
-def _held(ballot: _Ballot) -> str:
-    """The best of those that were held back, with the reason, for the end of a sentence."""
-    (tag, reason), *rest = ballot.held.items()
-    more = f" ({len(rest)} more are held back)" if rest else ""
-    return f"{shown(tag)} is left out, {reason}{more}"
+def _best_of(kept_out: Mapping[str, str]) -> str:
+    """The best of those that were kept out, with the reason, for the end of a sentence."""
+    (tag, reason), *rest = kept_out.items()
+    more = f" (and {len(rest)} more are)" if rest else ""
+    return f"{shown(tag)} is left out{more}, {reason}"
 
 
 def _outcome(
     policy: Policy, ballot: _Ballot, order: Order, situation: Situation, running: Key | None
 ) -> Selection:
     names, dropped, current = ballot.names, ballot.dropped, situation.current
-    if not names and ballot.held:
+    if not names and (ballot.held or ballot.apart):
         return _nobody_passed(ballot, current)
     if not names and not (running is not None and ballot.keys):
         error = _nobody(policy, ballot)
@@ -199,12 +219,13 @@ def _outcome(
         why = f"every tag that {policy} admits is older than the running {shown(current)}"
         return Selection(current, dropped=dropped, why=why)
     best = names[0]
+    kept_out = ballot.held
     if current is not None and (best == current or running == ballot.keys[best]):
-        best = current
-        why = f"the running {shown(current)} is {order.said}"
+        best, kept_out = current, ballot.held or ballot.apart
+        why = f"the running {shown(current)} " + ("stays" if kept_out else f"is {order.said}")
     else:
         why = f"{shown(best)} is {order.said}" + _beside(situation, running)
-    why += _ties(ballot, best) + (f"; {_held(ballot)}" if ballot.held else "")
+    why += _ties(ballot, best) + (f"; {_best_of(kept_out)}" if kept_out else "")
     return Selection(
         best,
         tuple(names),
@@ -216,11 +237,12 @@ def _outcome(
 
 
 def _nobody_passed(ballot: _Ballot, current: str | None) -> Selection:
-    """Everything better was held back: what runs stays, where something runs."""
+    """Everything better was kept out: what runs stays, where something runs."""
+    said = _best_of(ballot.held or ballot.apart)
     if current is None:
-        error = f"no tag may run: {_held(ballot)}"
+        error = f"no tag may run: {said}"
         return Selection(None, dropped=ballot.dropped, error=error, why=error)
-    why = f"the running {shown(current)} stays: {_held(ballot)}"
+    why = f"the running {shown(current)} stays; {said}"
     return Selection(current, dropped=ballot.dropped, why=why)
 
 

@@ -29,12 +29,13 @@ def group_updates(
     """One group for an image repository in an environment, or for a named group in one.
 
     Keys are `<environment>/<repository or group name>`, without the environment where there is
-    none. Updates whose keys are equal share a group: a key has one branch. The first named group
-    that holds a repository wins. The result does not depend on the order of `updates`.
+    none, and with the step behind it (`... (major)`) where that has a request of its own. Updates
+    whose keys are equal share a group: a key has one branch. The first named group that holds a
+    repository wins. The result does not depend on the order of `updates`.
     """
     members: defaultdict[str, list[Update]] = defaultdict(list)
     for update in updates:
-        key = group_key(update.new.repository, update.environment, named)
+        key = group_key(update.new.repository, update.environment, named, update.lane)
         members[key].append(update)
     return tuple(
         Group(key, group_title(key, ordered, title_limit), ordered)
@@ -42,10 +43,16 @@ def group_updates(
     )
 
 
-def group_key(repository: Repository, environment: str, named: Sequence[NamedGroup] = ()) -> str:
-    """The key of the group that an image belongs to in an environment, whatever its version."""
+def group_key(
+    repository: Repository, environment: str, named: Sequence[NamedGroup] = (), lane: str = ""
+) -> str:
+    """The key of the group that an image belongs to in an environment, whatever its version.
+
+    `lane` is the step that has a request of its own: `production/my-app (major)`.
+    """
     name = next((group.name for group in named if group.holds(repository)), repository.familiar)
-    return f"{environment}/{name}" if environment else name
+    key = f"{environment}/{name}" if environment else name
+    return f"{key} ({lane})" if lane else key
 
 
 def group_title(key: str, updates: Sequence[Update], limit: int = DEFAULT_TITLE) -> str:
@@ -55,7 +62,8 @@ def group_title(key: str, updates: Sequence[Update], limit: int = DEFAULT_TITLE)
     images = {update.new.repository for update in updates}
     moves = {version_move(update.old, update.new) for update in updates}
     if len(images) == 1:
-        what = f"{short_name(images.pop())} {_moved(moves)}"
+        lane = next((f" ({update.lane})" for update in updates if update.lane), "")
+        what = f"{short_name(images.pop())} {_moved(moves)}{lane}"
     else:
         same = f" {_moved(moves)}" if len({new for _, new in moves}) == 1 else ""
         what = f"{key.rpartition('/')[2]}{same} ({len(images)} images)"

@@ -1,0 +1,189 @@
+"""What each image use should run: one pass over all of them, noting the evidence still missing.
+
+Knows elections, pins and lanes. It refuses to know how a decision is written into a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from imagebot.config import Config, ImageSettings, environment_of, settings_for
+from imagebot.imageref import ImageRef, Repository
+from imagebot.model import Decision, Facts, ImageDetails, ImageUse, Update, Wants
+from imagebot.plan.elect import Elections, Evidence, by_repository, elect, guards_for
+from imagebot.plan.pins import needs_digest, target_of
+from imagebot.policy import Selection
+from imagebot.policy.guards import Guard, verdict
+from imagebot.pulls.group import group_key
+
+
+@dataclass
+class Deciding:
+    """One pass over every image use. Equal questions are asked once."""
+
+    config: Config
+    facts: Facts
+    now: datetime
+    elections: Elections
+    describe: bool = False
+    decisions: list[Decision] = field(default_factory=list)
+    undecided: set[str] = field(default_factory=set)
+    _repositories: dict[Repository, None] = field(default_factory=dict)
+    _details: dict[tuple[Repository, str], None] = field(default_factory=dict)
+    _settings: dict[Repository, ImageSettings] = field(default_factory=dict)
+    _guards: dict[Repository, tuple[Guard, ...]] = field(default_factory=dict)
+    _evidence: Mapping[Repository, Evidence] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._evidence = by_repository(self.facts)
+
+    def run(self) -> Deciding:
+        """Decide every use. `decisions`, `undecided` (group keys) and `wants` are filled then."""
+        for path in sorted(self.facts.scans):
+            environment = environment_of(self.config, path)
+            for use in self.facts.scans[path].uses:
+                for decision in self._decide(use, environment):
+                    self.decisions.append(decision)
+                    if decision.status == "undecided":
+                        self.undecided.update(self._keys(decision))
+        return self
+
+    def wants(self) -> Wants:
+        """The evidence that was missing and was not asked for yet."""
+        return Wants(tuple(self._repositories), tuple(self._details))
+
+    def updates(self) -> list[Update]:
+        """Every decision to move, with what is known of the image it moves to."""
+        return [
+            Update(
+                use=decision.use,
+                environment=decision.environment,
+                old=decision.use.image,
+                new=decision.target,
+                why=decision.why,
+                size=decision.size,
+                details=self.facts.details.get((decision.target.repository, decision.tag)),
+                lane=decision.lane,
+            )
+            for decision in self.decisions
+            if decision.status == "update" and decision.target is not None
+        ]
+
+    def settings(self, repository: Repository) -> ImageSettings:
+        """What the configuration says of an image."""
+        if repository not in self._settings:
+            self._settings[repository] = settings_for(self.config, repository)
+        return self._settings[repository]
+
+    def _decide(self, use: ImageUse, environment: str) -> Iterator[Decision]:
+        repository = use.image.repository
+        settings = self.settings(repository)
+        plain = Decision(use, environment, "undecided", "its tags were not read yet")
+        if not settings.enabled:
+            yield replace(plain, status="disabled", why="switched off in the configuration")
+            return
+        answer = self.facts.tags.get(repository)
+        if answer is None:
+            self._repositories[repository] = None
+            yield plain
+        elif answer.problem:
+            yield replace(plain, why=answer.problem)
+        else:
+            for lane in ("", *(step for step in settings.separate if step != "digest")):
+                made = self._judge(replace(plain, lane=lane), settings)
+                if not lane or made.status in ("update", "undecided"):
+                    yield made
+
+    def _judge(self, plain: Decision, settings: ImageSettings) -> Decision:
+        """One use in one lane, as an undecided decision that is filled in here."""
+        image = plain.use.image
+        selection = self._select(image, settings, plain.lane)
+        if missing := self._missing(image.repository, selection.wants):
+            return replace(plain, why=missing)
+        chosen = selection.chosen
+        if chosen is None:
+            return replace(plain, status="unordered", why=selection.error or selection.why)
+        return self._aim(plain, settings, selection, chosen)
+
+    def _aim(
+        self, plain: Decision, settings: ImageSettings, selection: Selection, chosen: str
+    ) -> Decision:
+        """The reference that the chosen tag makes, when the evidence for it is there."""
+        image = plain.use.image
+        key = (image.repository, chosen)
+        pinned = needs_digest(image, settings, chosen)
+        if pinned and (missing := self._missing(image.repository, (chosen,))):
+            return replace(plain, why=missing)
+        details = self.facts.details[key] if pinned else None
+        target = target_of(plain.use, settings, chosen, details.digest if details else "")
+        if isinstance(target, str):
+            return replace(plain, status="unordered", why=target)
+        if target == image:
+            return replace(plain, status="current", why=selection.why)
+        if chosen == image.tag:
+            return self._within_tag(plain, settings, target, details)
+        described = self.describe or key in self.facts.details_problems
+        if described and (missing := self._missing(image.repository, (chosen,))):
+            return replace(plain, why=missing)
+        made = replace(plain, status="update", why=selection.why, target=target)
+        return replace(made, tag=chosen, size=selection.size)
+
+    def _within_tag(
+        self,
+        plain: Decision,
+        settings: ImageSettings,
+        target: ImageRef,
+        details: ImageDetails | None,
+    ) -> Decision:
+        """The tag stays and its digest is written, changed or dropped."""
+        image = plain.use.image
+        tag = image.tag
+        if details is not None and image.digest:
+            # What runs is judged again: under the old name it is another image.
+            reason = verdict(self._guards_of(image.repository, settings), tag, details)
+            if reason:
+                why = f"{tag} stays at its digest: the one it points to now is left out, {reason}"
+                return replace(plain, status="current", why=why)
+            why = f"{tag} points to another digest now"
+        else:
+            why = f"the digest of {tag} is {'written beside it' if details else 'not written'}"
+        lane = "digest" if "digest" in settings.separate else ""
+        made = replace(plain, status="update", why=why, target=target)
+        return replace(made, tag=tag, size="digest", lane=lane)
+
+    def _select(self, image: ImageRef, settings: ImageSettings, lane: str) -> Selection:
+        repository, current = image.repository, image.tag
+        seen = (self.facts.tags[repository].tags, self._evidence.get(repository, {}))
+
+        def hold() -> Selection:
+            guards = self._guards_of(repository, settings)
+            return elect(settings, seen, guards, current, self.now, lane=lane)
+
+        return self.elections.outcome(repository, current, seen, hold, lane=lane)
+
+    def _guards_of(self, repository: Repository, settings: ImageSettings) -> tuple[Guard, ...]:
+        if repository not in self._guards:
+            self._guards[repository] = guards_for(repository, settings, self.facts, self.now)
+        return self._guards[repository]
+
+    def _missing(self, repository: Repository, tags: Sequence[str]) -> str:
+        """Why the details of these tags are not there, noting those still to be asked for."""
+        reason = ""
+        for tag in tags:
+            key = (repository, tag)
+            if key in self.facts.details:
+                continue
+            problem = self.facts.details_problems.get(key)
+            if problem is None:
+                self._details[key] = None
+            reason = reason or problem or f"the details of {tag} were not read yet"
+        return reason
+
+    def _keys(self, decision: Decision) -> Iterator[str]:
+        """The keys of the groups that an undecided use may belong to."""
+        repository = decision.use.image.repository
+        lanes = (decision.lane,) if decision.lane else ("", *self.settings(repository).separate)
+        for lane in lanes:
+            yield group_key(repository, decision.environment, self.config.groups, lane)
