@@ -228,13 +228,15 @@ class Mirror:
     def push(self, updates: Sequence[RefUpdate]) -> Mapping[str, PushResult]:
         """Set or delete bot branches, all in one push, each only if it is where we think.
 
-        One refused branch does not stop the others. A lost or refused answer is checked against
-        the remote: a branch that is where it was to go counts as done. Raises GitError when the
-        push failed and the remote cannot be asked.
+        One refused branch does not stop the others: a server that refuses the push as a whole
+        gets it in parts. A lost or refused answer is checked against the remote: a branch that is
+        where it was to go counts as done. Raises GitError when the push failed and the remote
+        cannot be asked.
         """
         push.check_updates(updates, self._prefix, self._base)
-        if not updates:
-            return {}
+        return push.in_parts(updates, self._push) if updates else {}
+
+    def _push(self, updates: Sequence[RefUpdate]) -> Mapping[str, PushResult]:
         finished = self.git.attempt(push.arguments(updates), network=True)
         secrets = self.git.remote.secrets if self.git.remote else ()
         reported = push.parse(finished.stdout, finished.stderr, secrets)

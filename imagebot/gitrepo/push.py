@@ -7,7 +7,8 @@ has a lease on the value it must have now.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from imagebot.errors import UsageError
@@ -16,8 +17,12 @@ from imagebot.gitrepo.objects import check_sha
 from imagebot.gitrepo.refnames import is_branch_name
 
 MAX_REASON = 500
+MAX_PUSHES = 64
+"""Pushes that one set of updates may take when the server refuses it as a whole."""
+
 _HEADS = "refs/heads/"
 _REPORT = re.compile(r"(?P<flag>[ +\-*!=])\t[^\t]*?:(?P<ref>refs/heads/[^\t]+)\t(?P<summary>.*)")
+_TOGETHER = ("pre-receive hook declined", "push declined")
 _REASON = re.compile(r"\[(?P<kind>[^\]]+)\](?: \((?P<reason>.*)\))?")
 
 
@@ -41,6 +46,11 @@ class PushResult:
     reason: str = ""
     stale: bool = False
 
+    @property
+    def together(self) -> bool:
+        """Whether the server refused everything in the push, perhaps for another branch in it."""
+        return not self.ok and self.reason.startswith(_TOGETHER)
+
 
 def check_updates(updates: Sequence[RefUpdate], prefix: str, base: str) -> None:
     """Raise UsageError unless every update is of a different bot branch, well-formed."""
@@ -63,6 +73,28 @@ def arguments(updates: Sequence[RefUpdate]) -> list[str]:
     specs = [f"{u.new_sha or ''}:{_HEADS}{u.branch}" for u in updates]
     flags = ["--porcelain", "--no-follow-tags", "--no-verify", "--recurse-submodules=no"]
     return ["push", *flags, *leases, "--end-of-options", "origin", *specs]
+
+
+def in_parts(
+    updates: Sequence[RefUpdate],
+    push: Callable[[Sequence[RefUpdate]], Mapping[str, PushResult]],
+) -> Mapping[str, PushResult]:
+    """Push, and where one branch made the server refuse all of them, push the halves.
+
+    Wide before deep: under the cap every large part without a forbidden branch has its turn.
+    """
+    results: dict[str, PushResult] = {}
+    parts = deque([updates])
+    for _ in range(MAX_PUSHES):
+        if not parts:
+            break
+        answered = push(parts.popleft())
+        results.update(answered)
+        refused = [u for u in updates if u.branch in answered and answered[u.branch].together]
+        if len(refused) > 1:
+            middle = len(refused) // 2
+            parts += [refused[:middle], refused[middle:]]
+    return results
 
 
 def parse(stdout: bytes, stderr: bytes, secrets: Sequence[str]) -> Mapping[str, PushResult]:
