@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagebot.config import Config, find_config, load
-from imagebot.errors import BusyError, ImagebotError, StartError
+from imagebot.errors import EXIT_START, BusyError, ImagebotError, PeerError, StartError
 from imagebot.gather import (
     Progress,
     gather,
@@ -105,6 +105,10 @@ class Runner:
                 return self._cycle(shape, connection, snapshot, begun)
         except BusyError:
             return replace(begun, busy=True)
+        except PeerError as error:
+            # Before the first fetch nothing has been seen, so that nothing could start.
+            code = error.exit_code if begun.base_sha else EXIT_START
+            return replace(begun, problem=str(error), exit_code=code)
         except ImagebotError as error:
             return replace(begun, problem=str(error), exit_code=error.exit_code)
 
