@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -115,10 +115,10 @@ class World:
     ) -> Process:
         return self.zygote.start(argv or self.argv, env or self.env, cwd=self.folder, uid=uid)
 
-    def cold(self, *prefix: str, **options: Any) -> Ran:
+    def cold(self, *prefix: str, more: Sequence[str] = (), **options: Any) -> Ran:
         """One cycle in a fresh interpreter, behind the words of `prefix`."""
         done = subprocess.run(
-            [*prefix, sys.executable, "-m", "imagebot", *self.argv],
+            [*prefix, sys.executable, "-m", "imagebot", *self.argv, *more],
             **{"capture_output": True, "env": self.env, "cwd": self.folder} | options,
             stdin=subprocess.DEVNULL,
             timeout=60,
@@ -264,6 +264,7 @@ class Front:
         self.spoil: Spoil = lambda request, reply: reply
         self.expected = account and "Basic " + base64.b64encode(":".join(account).encode()).decode()
         self.authorized = 0
+        self.heard: list[tuple[str, str]] = []
 
     @property
     def host(self) -> str:
@@ -295,6 +296,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         front = self.front
+        front.heard.append((self.path, str(self.headers)))
         if front.expected and self.headers.get("Authorization") != front.expected:
             self._send(Answer(401, {"WWW-Authenticate": 'Basic realm="registry"'}))
             return
