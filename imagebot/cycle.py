@@ -6,6 +6,7 @@ the rooms it calls.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,7 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagebot.config import Config, find_config, load
-from imagebot.errors import EXIT_START, BusyError, ImagebotError, PeerError, StartError
+from imagebot.errors import (
+    EXIT_BUG,
+    EXIT_PARTIAL,
+    EXIT_START,
+    BusyError,
+    ImagebotError,
+    PeerError,
+    StartError,
+)
 from imagebot.gather import (
     Progress,
     gather,
@@ -27,11 +36,14 @@ from imagebot.plan import Elections, plan
 from imagebot.registry.port import Registry
 from imagebot.state import State
 from imagebot.views import CommitView, View
+from imagebot.witness import Witness
 from imagebot.wiring import Connected, Services, connected
 
 if TYPE_CHECKING:
     from imagebot.config.operator import Operator, RepositoryShape
     from imagebot.gitrepo.mirror import Snapshot
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,7 +72,14 @@ def look(
     facts = Facts(scans=scans, texts=read_texts(view, scans))
     elections = Elections()
     facts = gather(
-        config, facts, registry, now, describe=describe, progress=progress, elections=elections
+        config,
+        facts,
+        registry,
+        now,
+        describe=describe,
+        progress=progress,
+        elections=elections,
+        witness=Witness(config, state, repo_key, now) if state else None,
     )
     return Seen(config, scans, facts, plan(config, facts, now, elections=elections))
 
@@ -111,6 +130,15 @@ class Runner:
             return replace(begun, problem=str(error), exit_code=code)
         except ImagebotError as error:
             return replace(begun, problem=str(error), exit_code=error.exit_code)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            problem = f"{where}{error.strerror or error}"
+            code = EXIT_PARTIAL if begun.base_sha else EXIT_START
+            return replace(begun, problem=problem, exit_code=code)
+        except Exception as error:  # noqa: BLE001 - one repository's bug is not another's
+            _log.exception("%s: this is a bug; please report these lines", shape.url)
+            problem = f"a bug: {type(error).__name__}, see the log"
+            return replace(begun, problem=problem, exit_code=EXIT_BUG)
 
     def _cycle(
         self, shape: RepositoryShape, connection: Connected, snapshot: Snapshot, begun: Cycle

@@ -23,6 +23,7 @@ from imagebot.registry.server import EmbeddedRegistry
 from imagebot.wiring import Connected, Services, connected
 from tests.killsweep import QUIET, SCENARIOS
 from tests.support.crash import Zygote
+from tests.support.gitrepos import RemoteRepo
 from tests.support.worlds import ENVIRONMENTS, Snapshot, World
 
 FORGE = {"open_pulls", "history", "get", "create", "update", "label", "comment"}
@@ -141,3 +142,33 @@ def _assert_idle(bench: Bench, expected: dict[str, Any], where: str) -> None:
     assert last is not None, where
     assert {outcome.action for outcome in last.outcomes} <= QUIET, where
     assert bench.world.picture() == expected, where
+
+
+def test_a_bug_in_one_repository_is_not_anothers(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error that nobody foresaw ends one repository's cycle, with 70; the next one is served."""
+    other = RemoteRepo(tmp_path / "other.git")
+    other.commit({"README.md": b"nothing here\n"})
+    forge = "    forge: {kind: local}\n"
+    world.write_operator(
+        f"repositories:\n  - url: {other.path}\n{forge}  - url: {world.remote.path}\n{forge}"
+    )
+    file = world.operator_file
+    operator = load_operator(str(file), file.read_bytes())
+
+    @contextmanager
+    def broken(services: Services, shape: Any) -> Iterator[Connected]:
+        with connected(services, shape) as real:
+            if shape.url == str(other.path):
+                raise ZeroDivisionError
+            yield real
+
+    monkeypatch.setattr(cycle, "connected", broken)
+    with Services(operator, environment={}) as services:
+        bad, good = Runner(services, operator).all()
+    assert bad.exit_code == 70
+    assert bad.failed
+    assert "ZeroDivisionError" in bad.problem
+    assert "ZeroDivisionError" in caplog.text
+    assert [outcome.action for outcome in good.outcomes] == ["created"] * 3
