@@ -36,8 +36,8 @@ from imagebot.plan import Elections, plan
 from imagebot.registry.port import Registry
 from imagebot.state import State
 from imagebot.views import CommitView, View
-from imagebot.witness import Witness
 from imagebot.wiring import Connected, Services, connected
+from imagebot.witness import Witness
 
 if TYPE_CHECKING:
     from imagebot.config.operator import Operator, RepositoryShape

@@ -19,13 +19,13 @@ from imagebot.errors import ImagebotError, Where
 from imagebot.imageref import ImageRef, Repository
 from imagebot.manifests.memory import dump, load
 from imagebot.manifests.scan import SCANNER_VERSION, is_candidate, scan_file
-from imagebot.model import Facts, FileScan, ImageDetails, Skipped, TagAnswer
+from imagebot.model import Facts, FileScan, ImageDetails, Skipped, TagAnswer, Wants
 from imagebot.plan import Elections, wants
 from imagebot.registry.port import Registry
 from imagebot.views import Entry, View
+from imagebot.witness import Witness
 
 WORKERS = 16
-ROUNDS = 8
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -131,22 +131,25 @@ def gather(
     describe: bool = False,
     progress: Progress = silent,
     elections: Elections | None = None,
+    witness: Witness | None = None,
 ) -> Facts:
     """Ask the registries for whatever the plan still wants, until it wants nothing more.
 
     `facts` holds the scans. A failed answer becomes a problem in the result, never an exception.
+    The `witness` remembers the answers, and adds what it remembers.
     """
     elections = elections or Elections()
-    for _ in range(ROUNDS):
-        wanted = wants(config, facts, now, describe=describe, elections=elections)
-        if not wanted:
-            return facts
+    while wanted := wants(config, facts, now, describe=describe, elections=elections):
+        if not _is_news(wanted, facts):
+            raise ImagebotError("the plan keeps asking for evidence it was given")
+        before = facts
         tags = _ask(wanted.repositories, registry.tags, "tag lists", progress)
         details = _ask(
             wanted.details, lambda key: registry.details(*key), "image details", progress
         )
         facts = _with_answers(facts, tags, details)
-    raise ImagebotError("the plan keeps asking for evidence it was given")
+        facts = witness.add(before, facts) if witness else facts
+    return facts
 
 
 def running_details(
@@ -163,6 +166,14 @@ def running_details(
 
     answers = _ask(wanted, ask, "details of what runs", progress)
     return {image: got for image, got in answers.items() if isinstance(got, ImageDetails)}
+
+
+def _is_news(wanted: Wants, facts: Facts) -> bool:
+    """Whether any of this was never asked: then the asking has an end."""
+    answered = facts.details.keys() | facts.details_problems.keys()
+    return not (
+        answered.issuperset(wanted.details) and facts.tags.keys() >= set(wanted.repositories)
+    )
 
 
 def _with_answers(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal
 
 from imagebot.errors import Where
@@ -81,10 +82,14 @@ class ImageUse:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Something that looks relevant and is left alone: a whole file or one place, and why."""
+    """Something that looks relevant and is left alone, and why.
+
+    `whole`: the file could not be read at all, so that nobody knows what it holds.
+    """
 
     where: Where
     reason: str
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +185,8 @@ class ImageDetails:
 class Update:
     """One image use that moves to another version, with the reason in words.
 
-    `lane` names the step that has a pull request of its own; empty for all others.
+    `lane` names the step that has a pull request of its own; empty for all others. `tag` is the
+    chosen tag, also where the new reference does not hold it.
     """
 
     use: ImageUse
@@ -191,6 +197,7 @@ class Update:
     size: str = ""
     details: ImageDetails | None = None
     lane: str = ""
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,12 +242,29 @@ class Sightings:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """How many tags the last list had that was believed, and how many lists since were not."""
+
+    size: int
+    doubts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A tag that points to another digest than `before`, noticed at `since` (epoch seconds)."""
+
+    before: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that was seen. Complete evidence, or the reason why it is missing.
 
     `scans` and `texts` are keyed by path; `texts` holds at least every file with an image use.
-    `details` and `details_problems` are keyed by (repository, tag). `sightings` come from what
-    is remembered between runs; without a memory there are none.
+    `details` and `details_problems` are keyed by (repository, tag), and so are the `moves` of tags.
+    `sightings`, `listings` (as they were before this run) and `moves` are what the bot remembers;
+    without a memory there are none.
     """
 
     scans: Mapping[str, FileScan] = field(default_factory=dict)
@@ -249,6 +273,8 @@ class Facts:
     details: Mapping[tuple[Repository, str], ImageDetails] = field(default_factory=dict)
     details_problems: Mapping[tuple[Repository, str], str] = field(default_factory=dict)
     sightings: Mapping[Repository, Sightings] = field(default_factory=dict)
+    listings: Mapping[Repository, Listing] = field(default_factory=dict)
+    moves: Mapping[tuple[Repository, str], Move] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,12 +312,32 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Alarm:
+    """A tag that names one version and points to another digest than it did."""
+
+    repository: Repository
+    tag: str
+    before: str
+    after: str
+    since: float
+
+    def __str__(self) -> str:
+        """One sentence; the time is when the bot noticed."""
+        when = datetime.fromtimestamp(self.since, UTC)
+        return (
+            f"{self.repository.familiar}:{self.tag} was moved from {self.before} to {self.after} "
+            f"(noticed {when:%Y-%m-%d %H:%M} UTC): a version should never change"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What would change and why. The same configuration, facts and time give the same plan.
 
     `undecided` are the keys of groups whose evidence is incomplete, or none of whose files can be
     edited safely: their pull requests are left as they are. `problems` maps a repository that
-    gave no answer to the reason.
+    gave no answer, or none that can be believed, to the reason. `alarms` are for people: they
+    stop nothing.
     """
 
     decisions: tuple[Decision, ...] = ()
@@ -299,6 +345,7 @@ class Plan:
     skipped: tuple[Skipped, ...] = ()
     undecided: frozenset[str] = frozenset()
     problems: Mapping[str, str] = field(default_factory=dict)
+    alarms: tuple[Alarm, ...] = ()
 
     def with_status(self, status: Status) -> Sequence[Decision]:
         """The decisions of one status, in file order."""

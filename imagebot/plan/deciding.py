@@ -15,7 +15,7 @@ from imagebot.model import Decision, Facts, ImageDetails, ImageUse, Update, Want
 from imagebot.plan.elect import Elections, Evidence, by_repository, elect, guards_for
 from imagebot.plan.pins import needs_digest, target_of
 from imagebot.policy import Selection
-from imagebot.policy.guards import Guard, verdict
+from imagebot.policy.guards import Guard, doubt, verdict
 from imagebot.pulls.group import group_key
 
 
@@ -30,6 +30,7 @@ class Deciding:
     describe: bool = False
     decisions: list[Decision] = field(default_factory=list)
     undecided: set[str] = field(default_factory=set)
+    problems: dict[str, str] = field(default_factory=dict)
     _repositories: dict[Repository, None] = field(default_factory=dict)
     _details: dict[tuple[Repository, str], None] = field(default_factory=dict)
     _settings: dict[Repository, ImageSettings] = field(default_factory=dict)
@@ -40,7 +41,11 @@ class Deciding:
         self._evidence = by_repository(self.facts)
 
     def run(self) -> Deciding:
-        """Decide every use. `decisions`, `undecided` (group keys) and `wants` are filled then."""
+        """Decide every use.
+
+        `decisions`, `undecided` (keys of groups), `problems` (of repositories) and `wants` are
+        filled then.
+        """
         for path in sorted(self.facts.scans):
             environment = environment_of(self.config, path)
             for use in self.facts.scans[path].uses:
@@ -66,6 +71,7 @@ class Deciding:
                 size=decision.size,
                 details=self.facts.details.get((decision.target.repository, decision.tag)),
                 lane=decision.lane,
+                tag=decision.tag,
             )
             for decision in self.decisions
             if decision.status == "update" and decision.target is not None
@@ -88,13 +94,17 @@ class Deciding:
         if answer is None:
             self._repositories[repository] = None
             yield plain
-        elif answer.problem:
-            yield replace(plain, why=answer.problem)
+        elif problem := answer.problem or self._doubt(repository, settings, len(answer.tags)):
+            self.problems[str(repository)] = problem
+            yield replace(plain, why=problem)
         else:
             for lane in ("", *(step for step in settings.separate if step != "digest")):
                 made = self._judge(replace(plain, lane=lane), settings)
                 if not lane or made.status in ("update", "undecided"):
                     yield made
+
+    def _doubt(self, repository: Repository, settings: ImageSettings, size: int) -> str:
+        return doubt(self.facts.listings.get(repository), size, settings.tag_list_shrink)[1]
 
     def _judge(self, plain: Decision, settings: ImageSettings) -> Decision:
         """One use in one lane, as an undecided decision that is filled in here."""

@@ -110,8 +110,11 @@ def guards_for(
     """The guards that the settings ask for, in the order in which they drop a tag."""
     guards: list[Guard] = []
     if settings.minimum_age:
+        moved = {
+            tag: move.since for (owner, tag), move in facts.moves.items() if owner == repository
+        }
         sightings = facts.sightings.get(repository)
-        guards.append(MinimumAge(settings.minimum_age, now.timestamp(), sightings))
+        guards.append(MinimumAge(settings.minimum_age, now.timestamp(), sightings, moved))
     if settings.platforms:
         guards.append(Platforms(settings.platforms))
     return tuple(guards)

@@ -10,11 +10,15 @@ from dataclasses import replace
 from datetime import datetime
 
 from imagebot.config import Config
-from imagebot.model import Decision, Facts, Group, ImageUse, Plan, Skipped, Wants
+from imagebot.model import Alarm, Decision, Facts, Group, ImageUse, Plan, Skipped, Wants
 from imagebot.plan.deciding import Deciding
 from imagebot.plan.elect import Elections
 from imagebot.plan.writing import fill
+from imagebot.policy.guards import names_one_version
 from imagebot.pulls.group import group_updates
+
+ALARMED_FOR = 30 * 86_400
+"""Seconds for which a tag that moved is an alarm."""
 
 
 def wants(
@@ -38,11 +42,12 @@ def plan(
 ) -> Plan:
     """Decide every image use, group the updates, and write the new texts."""
     deciding = Deciding(config, facts, now, elections or Elections()).run()
+    alarms = _alarms(facts, now)
     refused: dict[tuple[ImageUse, str], str] = {}
     refused_keys: set[str] = set()
     groups: list[Group] = []
     for group in _in_order(group_updates(deciding.updates(), named=config.groups), config):
-        filled, problems = fill(group, facts.texts)
+        filled, problems = fill(_alarmed(group, alarms), facts.texts)
         refused.update({(use, group.updates[0].lane): why for use, why in problems.items()})
         refused_keys.update({group.key} if problems else ())
         if filled.files:
@@ -53,11 +58,8 @@ def plan(
         groups=tuple(replace(group, undecided=group.key in undecided) for group in groups),
         skipped=_skipped(facts),
         undecided=frozenset(undecided),
-        problems={
-            str(repository): answer.problem
-            for repository, answer in sorted(facts.tags.items())
-            if answer.problem
-        },
+        problems=dict(sorted(deciding.problems.items())),
+        alarms=alarms,
     )
 
 
@@ -70,6 +72,30 @@ def _in_order(groups: Sequence[Group], config: Config) -> list[Group]:
 def _with_refusal(decision: Decision, refused: Mapping[tuple[ImageUse, str], str]) -> Decision:
     reason = refused.get((decision.use, decision.lane))
     return replace(decision, status="refused", why=reason, target=None) if reason else decision
+
+
+def _alarms(facts: Facts, now: datetime) -> tuple[Alarm, ...]:
+    """Tags that moved although they look as if they never do, while that is news."""
+    found = [
+        Alarm(repository, tag, move.before, facts.details[repository, tag].digest, move.since)
+        for (repository, tag), move in facts.moves.items()
+        if (repository, tag) in facts.details
+        and names_one_version(tag)
+        and now.timestamp() - move.since < ALARMED_FOR
+    ]
+    return tuple(sorted(found, key=lambda alarm: (alarm.repository, alarm.tag)))
+
+
+def _alarmed(group: Group, alarms: Sequence[Alarm]) -> Group:
+    """The group, with the alarms about the tags it leaves and goes to as its notes."""
+    touched = {
+        (image.repository, tag)
+        for update in group.updates
+        for image in (update.old, update.new)
+        for tag in (image.tag, update.tag)
+    }
+    notes = tuple(str(alarm) for alarm in alarms if (alarm.repository, alarm.tag) in touched)
+    return replace(group, notes=group.notes + notes)
 
 
 def _skipped(facts: Facts) -> tuple[Skipped, ...]:

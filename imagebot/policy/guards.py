@@ -13,11 +13,19 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from imagebot.errors import PolicyError
-from imagebot.model import ImageDetails, Sightings
+from imagebot.model import ImageDetails, Listing, Sightings
+from imagebot.policy.calendar import calendar_key
 from imagebot.policy.newest import FIRST_REAL, created_at
+from imagebot.policy.shape import hash_slots, is_hash, parse_shape
 
 MAX_JUDGED = 256
 """How many tags are judged before an election gives up: each may cost requests."""
+
+DOUBTS = 2
+"""How many runs in a row a list that shrank too much is doubted."""
+
+FULL_VERSION = 3
+"""How many numbers a version has that names one build; a date has as many, without one."""
 
 _AGE = re.compile(r"([0-9]{1,4})([mhdw])")
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -162,6 +170,33 @@ def verdict(guards: Sequence[Guard], tag: str, details: ImageDetails | None) -> 
             return reason
         pending = pending or reason is None
     return None if pending else ""
+
+
+def doubt(before: Listing | None, size: int, percent: int) -> tuple[Listing, str]:
+    """Judge a list of tags by the last one that was believed: what to remember, why not to believe.
+
+    A list that lost more than `percent` of its tags is believed when it was seen often enough.
+    """
+    shrunk = before is not None and size * 100 < before.size * (100 - percent)
+    if before is None or not shrunk or before.doubts >= DOUBTS:
+        return Listing(size), ""
+    why = (
+        f"its list of tags shrank from {before.size} to {size}: doubted in "
+        f"{before.doubts + 1} of {DOUBTS} runs, then believed"
+    )
+    return Listing(before.size, before.doubts + 1), why
+
+
+def names_one_version(tag: str) -> bool:
+    """Whether a tag looks like one that never moves: a full version, a dated build, a commit."""
+    if is_hash(tag) or hash_slots(tag):
+        return True
+    shape = parse_shape(tag)
+    if shape is None:
+        return False
+    dated = calendar_key(tag)
+    numbers = len(shape.release) + len(shape.revisions)
+    return numbers >= FULL_VERSION or (isinstance(dated, tuple) and len(dated) > FULL_VERSION)
 
 
 def parse_age(text: str) -> int:

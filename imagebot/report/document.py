@@ -9,7 +9,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from imagebot.errors import Where
-from imagebot.model import Cycle, Decision, FileScan, Group, ImageDetails, Outcome, Plan, Skipped
+from imagebot.model import (
+    Alarm,
+    Cycle,
+    Decision,
+    FileScan,
+    Group,
+    ImageDetails,
+    Outcome,
+    Plan,
+    Skipped,
+)
 from imagebot.report.diff import unified
 
 SCAN = "imagebot.dev/scan/v1"
@@ -47,6 +57,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "skipped": [_skipped(skip) for skip in plan.skipped],
         "undecided": sorted(plan.undecided),
         "problems": dict(plan.problems),
+        "alarms": [_alarm(alarm) for alarm in plan.alarms],
     }
 
 
@@ -125,6 +136,17 @@ def _details(details: ImageDetails | None) -> dict[str, Any] | None:
         "created": details.created,
         "platforms": list(details.platforms),
         "labels": dict(details.labels),
+    }
+
+
+def _alarm(alarm: Alarm) -> dict[str, Any]:
+    return {
+        "repository": str(alarm.repository),
+        "tag": alarm.tag,
+        "before": alarm.before,
+        "after": alarm.after,
+        "since": alarm.since,
+        "message": str(alarm),
     }
 
 

@@ -71,6 +71,7 @@ def print_plan(out: Console, plan: Plan, *, diffs: bool = True) -> None:
         ("unordered", "not followed (no policy orders these tags)"),
     ):
         _print_decisions(out, heading, plan.with_status(status))  # type: ignore[arg-type]
+    _print_alarms(out, plan)
     _print_skipped(out, plan.skipped)
     if diffs:
         print_diffs(out, plan)
@@ -142,6 +143,7 @@ def print_cycle(out: Console, cycle: Cycle) -> None:
         out, "undecided this time (evidence is missing)", cycle.plan.with_status("undecided")
     )
     _print_decisions(out, "refused", cycle.plan.with_status("refused"))
+    _print_alarms(out, cycle.plan)
     if cycle.problem:
         out.print(Text(f"  failed: {cycle.problem}", style="red"))
     if not cycle.outcomes and not cycle.failed:
@@ -161,6 +163,13 @@ def _print_decisions(out: Console, heading: str, decisions: Sequence[Decision]) 
     out.print(Text(heading, style="bold"))
     for decision in decisions:
         out.print(Text(f"  {decision.use.where}  {decision.use.image}: {decision.why}"))
+
+
+def _print_alarms(out: Console, plan: Plan) -> None:
+    if plan.alarms:
+        out.print(Text("alarms (look at these images)", style="bold red"))
+    for alarm in plan.alarms:
+        out.print(Text(f"  {alarm}"))
 
 
 def _print_skipped(out: Console, skipped: Iterable[Skipped]) -> None:

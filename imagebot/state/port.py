@@ -12,6 +12,9 @@ from typing import Self
 Scan = tuple[str, str]
 """What is remembered of one file: the id of its git blob, and the scan as text."""
 
+Listing = tuple[int, int]
+"""How many tags the last list had that was believed, and how many since were not."""
+
 
 class State(ABC):
     """A memory shared by threads and runs. Every method raises StartError when it is lost.
@@ -71,6 +74,28 @@ class State(ABC):
     @abstractmethod
     def first_seen(self, repository: str, tags: Sequence[str], now: float) -> dict[str, float]:
         """When each tag was first passed to this method (epoch seconds); new ones are seen now."""
+
+    @abstractmethod
+    def first_look(self, repository: str) -> float | None:
+        """When tags of a repository were first passed to `first_seen` (epoch seconds), if ever."""
+
+    @abstractmethod
+    def recall_listings(self, repo_key: str) -> dict[str, Listing]:
+        """What is remembered of lists of tags, by repository."""
+
+    @abstractmethod
+    def remember_listings(self, repo_key: str, rows: Mapping[str, Listing]) -> None:
+        """Remember these lists; others stay as they are."""
+
+    @abstractmethod
+    def digest_moves(
+        self, digests: Mapping[tuple[str, str], str], now: float
+    ) -> dict[tuple[str, str], tuple[str, float]]:
+        """Remember what tags point to now, by (repository, tag); tell which of them ever moved.
+
+        A tag that moved is given with the digest before and the time (epoch seconds) at which the
+        last move was noticed.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -13,7 +13,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, Table, create_engine, delete, event, select
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Executable,
+    Row,
+    Table,
+    create_engine,
+    delete,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
@@ -21,10 +32,13 @@ from sqlalchemy.schema import CreateTable, DropTable
 
 from imagebot.errors import StartError
 from imagebot.state import file, tables
-from imagebot.state.port import Scan, State
+from imagebot.state.port import Listing, Scan, State
 
 BUSY_SECONDS = 10.0
 """How long a writer waits for another one. A write takes well under a second."""
+
+MOST_NAMES = 500
+"""How many names one query holds: databases cap the parameters of a statement."""
 
 SQLITE_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -112,11 +126,8 @@ class SqlState(State):
 
     def remember_pull(self, repo_key: str, branch: str, number: int) -> None:
         """Remember the pull request of a branch."""
-        statement = self._insert(tables.pulls)
-        statement = statement.on_conflict_do_update(
-            index_elements=["repo_key", "branch"], set_={"number": statement.excluded.number}
-        )
-        self._write(statement, {"repo_key": repo_key, "branch": branch, "number": number})
+        row = {"repo_key": repo_key, "branch": branch, "number": number}
+        self._upsert(tables.pulls, ("repo_key", "branch"), [row])
 
     def recall_image(self, repository: str, digest: str) -> str | None:
         """What was remembered of an image. Kept by repository: credentials are not crossed."""
@@ -146,9 +157,74 @@ class SqlState(State):
             known = self._sightings(repository)
         return {tag: known[tag] for tag in tags}
 
+    def first_look(self, repository: str) -> float | None:
+        """The earliest sighting of a repository's tags."""
+        seen = tables.sightings.c
+        query = select(func.min(seen.at)).where(seen.repository == repository)
+        found = self._run(lambda connection: connection.execute(query).scalar())
+        return None if found is None else float(found)
+
+    def recall_listings(self, repo_key: str) -> dict[str, Listing]:
+        """Sizes and doubts, as they were remembered."""
+        kept = tables.listings.c
+        query = select(kept.repository, kept.size, kept.doubts).where(kept.repo_key == repo_key)
+        rows = self._run(lambda connection: connection.execute(query).all())
+        return {row.repository: (int(row.size), int(row.doubts)) for row in rows}
+
+    def remember_listings(self, repo_key: str, rows: Mapping[str, Listing]) -> None:
+        """The last word wins."""
+        new = [
+            {"repo_key": repo_key, "repository": repository, "size": size, "doubts": doubts}
+            for repository, (size, doubts) in rows.items()
+        ]
+        self._upsert(tables.listings, ("repo_key", "repository"), new)
+
+    def digest_moves(
+        self, digests: Mapping[tuple[str, str], str], now: float
+    ) -> dict[tuple[str, str], tuple[str, float]]:
+        """Compare with what is remembered, and remember what is new."""
+        known = self._digests(sorted({repository for repository, _ in digests}))
+        moves: dict[tuple[str, str], tuple[str, float]] = {}
+        new: list[dict[str, Any]] = []
+        for (repository, tag), digest in digests.items():
+            row = known.get((repository, tag))
+            if row is not None and row.digest == digest:
+                moves[repository, tag] = (row.previous, float(row.since))
+                continue
+            previous = row.digest if row is not None else ""
+            moves[repository, tag] = (previous, now)
+            place = {"repository": repository, "tag": tag}
+            new.append({**place, "digest": digest, "previous": previous, "since": now})
+        self._upsert(tables.digests, ("repository", "tag"), new)
+        return {place: move for place, move in moves.items() if move[0]}
+
     def close(self) -> None:
         """Let go of every connection."""
         self._engine.dispose()
+
+    def _digests(self, repositories: Sequence[str]) -> dict[tuple[str, str], Row[Any]]:
+        """What is remembered of these repositories' tags."""
+
+        def read(connection: Connection) -> list[Row[Any]]:
+            found: list[Row[Any]] = []
+            for start in range(0, len(repositories), MOST_NAMES):
+                part = repositories[start : start + MOST_NAMES]
+                named = tables.digests.c.repository.in_(part)
+                found += connection.execute(select(tables.digests).where(named)).all()
+            return found
+
+        return {(row.repository, row.tag): row for row in self._run(read)}
+
+    def _upsert(self, table: Table, key: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows; one whose key exists replaces the other."""
+        if not rows:
+            return
+        insert = self._insert(table)
+        rest = [column.name for column in table.columns if column.name not in key]
+        insert = insert.on_conflict_do_update(
+            index_elements=list(key), set_={name: insert.excluded[name] for name in rest}
+        )
+        self._write(insert, *rows)
 
     def _sightings(self, repository: str) -> dict[str, float]:
         seen = tables.sightings.c

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Double, Integer, MetaData, Table, Text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -52,4 +52,21 @@ sightings = Table(
     Column("repository", Text, primary_key=True),
     Column("tag", Text, primary_key=True),
     Column("at", Double, nullable=False),
+)
+listings = Table(
+    "imagebot_listings",
+    metadata,
+    Column("repo_key", Text, primary_key=True),
+    Column("repository", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("doubts", Integer, nullable=False),
+)
+digests = Table(
+    "imagebot_digests",
+    metadata,
+    Column("repository", Text, primary_key=True),
+    Column("tag", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("since", Double, nullable=False),
 )

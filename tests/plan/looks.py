@@ -14,6 +14,7 @@ from imagebot.imageref import Repository, parse_repository
 from imagebot.manifests.scan import scan_file
 from imagebot.model import Facts, ImageDetails, Plan, Sightings, TagAnswer
 from imagebot.plan import plan, wants
+from imagebot.witness import Witness
 
 NOW = datetime(2026, 8, 23, 12, 0, tzinfo=UTC)
 APP = parse_repository("ghcr.io/acme/app")
@@ -56,6 +57,7 @@ class Look:
     facts: Facts = field(default_factory=Facts)
     describe: bool = False
     asked: list[tuple[str, ...]] = field(default_factory=list)
+    witness: Witness | None = None
 
     def run(self) -> Plan:
         """Answer until nothing is wanted, then plan. `asked` holds each round's tags."""
@@ -63,12 +65,14 @@ class Look:
         scans = {path: scan_file(path, text.encode()) for path, text in self.files.items()}
         texts = {path: text.encode() for path, text in self.files.items()}
         facts = replace(self.facts, scans=scans, texts=texts)
-        while wanted := wants(config, facts, NOW, describe=self.describe):
+        now = self.witness.now if self.witness else NOW
+        while wanted := wants(config, facts, now, describe=self.describe):
             self.asked += [tuple(tag for _, tag in wanted.details)] if wanted.details else []
-            facts = self._answer(facts, wanted.repositories, wanted.details)
+            before, facts = facts, self._answer(facts, wanted.repositories, wanted.details)
+            facts = self.witness.add(before, facts) if self.witness else facts
             assert len(self.asked) < 40
         self.facts = facts
-        return plan(config, facts, NOW)
+        return plan(config, facts, now)
 
     def loaded(self) -> Config:
         return load(".imagebot.yaml", f"version: 1\n{self.config}".encode())

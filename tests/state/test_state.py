@@ -156,18 +156,22 @@ def test_every_statement_is_postgresql_too() -> None:
     state._url = sql.make_url("postgresql://host/database")
     connection = Recorder()
     state._run = lambda work: work(connection)
-    assert state._create_tables(connection) == 1
+    assert state._create_tables(connection) == tables.SCHEMA_VERSION
     state.remember_scans("r", 1, {"a": ("1", "x")})
     state.recall_scans("r", 1)
     state.defer("h", 1.0)
     state.until("h")
     state.remember_pull("r", "b", 1)
     state.pull_number("r", "b")
+    state.remember_listings("r", {"a": (1, 0)})
+    state.recall_listings("r")
+    state.digest_moves({("r", "1"): "sha256:a"}, 1.0)
+    state.first_look("r")
     with pytest.raises(KeyError):
         state.first_seen("r", ["1"], 1.0)
     joined = "\n".join(connection.statements)
     assert joined.count("CREATE TABLE IF NOT EXISTS") == len(tables.metadata.tables)
-    assert joined.count("ON CONFLICT") == 5
+    assert joined.count("ON CONFLICT") == 7
     assert "DOUBLE PRECISION" in joined
 
 
@@ -439,3 +443,45 @@ def test_ten_thousand_scans_are_fast(state: State) -> None:
 
     assert best(lambda: state.remember_scans(REPO, 1, rows)) < 0.2
     assert best(lambda: state.recall_scans(REPO, 1)) < 0.06
+
+
+def test_the_first_look_is_the_earliest_sighting(state: State) -> None:
+    """It stays the first one, also when every tag of that day is gone from the list."""
+    assert state.first_look("r") is None
+    state.first_seen("r", ["1.0", "1.1"], 10.0)
+    state.first_seen("r", ["1.2"], 20.0)
+    state.first_seen("other", ["1"], 5.0)
+    assert state.first_look("r") == 10.0
+
+
+def test_lists_are_remembered_for_each_repo(state: State) -> None:
+    """Sizes and doubts come back; what is not written again stays; each repo counts its own."""
+    state.remember_listings(REPO, {"a": (100, 0), "b": (7, 1)})
+    state.remember_listings("other", {"a": (1, 2)})
+    state.remember_listings(REPO, {"b": (7, 2)})
+    state.remember_listings(REPO, {})
+    assert state.recall_listings(REPO) == {"a": (100, 0), "b": (7, 2)}
+    assert state.recall_listings("other") == {"a": (1, 2)}
+    assert state.recall_listings("unknown") == {}
+
+
+def test_a_tag_that_moves_is_told_with_where_it_was(state: State) -> None:
+    """Only a change of the digest is a move; it is told again until the next one."""
+    assert state.digest_moves({("r", "1.0"): "sha256:a", ("r", "1.1"): "sha256:x"}, 10.0) == {}
+    assert state.digest_moves({("r", "1.0"): "sha256:a"}, 20.0) == {}
+    moved = {("r", "1.0"): ("sha256:a", 30.0)}
+    assert state.digest_moves({("r", "1.0"): "sha256:b", ("q", "1.0"): "sha256:b"}, 30.0) == moved
+    assert state.digest_moves({("r", "1.0"): "sha256:b", ("r", "1.1"): "sha256:x"}, 40.0) == moved
+    assert state.digest_moves({("r", "1.1"): "sha256:x"}, 40.0) == {}
+    back = {("r", "1.0"): ("sha256:b", 50.0)}
+    assert state.digest_moves({("r", "1.0"): "sha256:a"}, 50.0) == back
+    assert state.digest_moves({}, 60.0) == {}
+
+
+def test_very_many_repositories_fit_one_question(state: State) -> None:
+    """A database caps the parameters of a statement; a repo with thousands of images is no error."""
+    digests = {(f"r{n}", "1"): "sha256:a" for n in range(1200)}
+    assert state.digest_moves(digests, 1.0) == {}
+    moved = state.digest_moves(dict.fromkeys(digests, "sha256:b"), 2.0)
+    assert set(moved.values()) == {("sha256:a", 2.0)}
+    assert moved.keys() == digests.keys()
