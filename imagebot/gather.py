@@ -14,6 +14,7 @@ from datetime import datetime
 from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
+from imagebot.compat import govern
 from imagebot.config import Config, is_in_paths
 from imagebot.errors import ImagebotError, Where
 from imagebot.imageref import ImageRef, Repository
@@ -63,7 +64,8 @@ def scan_repository(
 ) -> dict[str, FileScan]:
     """Scan every candidate file under the configured paths, remembered blobs unread.
 
-    Returns a scan for each file that holds a use or something skipped.
+    Returns a scan for each file that holds a use or something skipped; uses that another updater's
+    objects govern say so.
     """
     known = memory.recall_scans(repo_key, SCANNER_VERSION) if memory else {}
     scans: dict[str, FileScan] = {}
@@ -85,11 +87,12 @@ def scan_repository(
             scans[entry.path] = recalled
     for entry, scan in _scan_unread(view, unread):
         rows[entry.path] = (entry.blob, dump(scan))
-        if scan.uses or scan.skipped:
+        if scan != FileScan():
             scans[entry.path] = scan
     if memory and rows != known:
         memory.remember_scans(repo_key, SCANNER_VERSION, rows)
-    return scans
+    governed, _ = govern(scans)
+    return {path: scan for path, scan in governed.items() if scan.uses or scan.skipped}
 
 
 def _recall(entry: Entry, remembered: tuple[str, str] | None) -> FileScan | None:

@@ -77,18 +77,22 @@ def _config_findings(error: ConfigError) -> Iterator[Finding]:
 
 
 def _file_findings(view: View, config: Config) -> Iterator[Finding]:
+    from imagebot.compat import govern
     from imagebot.config import is_in_paths
     from imagebot.manifests import lint, markers
-    from imagebot.manifests.scan import is_candidate
+    from imagebot.manifests.scan import is_candidate, scan_file
 
     entries = [
         entry
         for entry in view.entries()
         if not entry.refusal and is_candidate(entry.path) and is_in_paths(config, entry.path)
     ]
+    scans = {}
     for path, data in view.read(entries).items():
         yield from lint.findings(path, data)
         yield from markers.findings(path, data)
+        scans[path] = scan_file(path, data)
+    yield from govern(scans)[1]
 
 
 def _document(finding: Finding) -> dict[str, Any]:

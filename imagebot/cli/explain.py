@@ -23,8 +23,12 @@ from imagebot.cli.common import (
 from imagebot.errors import EXIT_OK, EXIT_PARTIAL, UsageError
 
 if TYPE_CHECKING:
+    from imagebot.config import Config
+    from imagebot.gather import Progress
     from imagebot.imageref import ImageRef
+    from imagebot.model import Governed, ImageUse
     from imagebot.policy import Selection
+    from imagebot.registry.port import Registry
     from imagebot.views import View
 
 SCHEMA = "imagebot.dev/explain/v1"
@@ -63,73 +67,83 @@ def command(
         progress_bar() as progress,
     ):
         config = read_config(view, config_file)
-        currents = [reference.tag] if reference.tag else _used(view, config, reference)
-        found = [
-            _elect(reference, current, config, services.registry, progress) for current in currents
-        ]
+        running = [_given(reference)] if reference.tag else _used(view, config, reference)
+        found = [_elect(use, config, services.registry, progress) for use in running]
     if output == "json":
         print_json(
             {
                 "schema": SCHEMA,
                 "image": str(reference.repository),
                 "elections": [
-                    _document(current, selection, problem)
-                    for current, (selection, problem) in zip(currents, found, strict=True)
+                    _document(use, selection, problem)
+                    for use, (selection, problem) in zip(running, found, strict=True)
                 ],
             }
         )
     else:
-        for current, (selection, problem) in zip(currents, found, strict=True):
-            _print(reference, current, selection, problem, every=every)
+        for use, (selection, problem) in zip(running, found, strict=True):
+            _print(use, selection, problem, every=every)
     return EXIT_PARTIAL if any(problem for _, problem in found) else EXIT_OK
 
 
-def _used(view: View, config: Any, reference: ImageRef) -> list[str]:
+def _given(reference: ImageRef, governed: Governed | None = None) -> ImageUse:
+    """A use of an image wherever it is: its tag and who governs it are all that counts."""
+    from imagebot.errors import Where
+    from imagebot.model import ImageUse
+
+    return ImageUse("given", str(reference), reference, (), Where("-"), governed)
+
+
+def _used(view: View, config: Config, reference: ImageRef) -> list[ImageUse]:
+    """One use for each tag that runs and each policy that governs it."""
     from imagebot.gather import scan_repository
 
     scans = scan_repository(view, config)
-    tags = {
-        use.image.tag
+    found = {
+        (use.image.tag, use.governed.by if use.governed else ""): use.governed
         for scan in scans.values()
         for use in scan.uses
         if use.image.repository == reference.repository
     }
-    if not tags:
+    if not found:
         raise UsageError(
             f"no file uses {reference.repository.familiar}",
             hint=f"name the tag that runs: {reference.repository.familiar}:TAG",
         )
-    return sorted(tags)
+    return [_given(reference.with_version(key[0], ""), found[key]) for key in sorted(found)]
 
 
 def _elect(
-    reference: ImageRef, current: str, config: Any, registry: Any, progress: Any
+    use: ImageUse, config: Config, registry: Registry, progress: Progress
 ) -> tuple[Selection | None, str]:
     """The election for one running tag, or why there is none."""
-    from imagebot.config import settings_for
-    from imagebot.errors import Where
+    from imagebot.compat import settings_of, why_off
     from imagebot.gather import gather
-    from imagebot.model import Facts, FileScan, ImageUse
+    from imagebot.model import Facts, FileScan
     from imagebot.plan import selection_for
 
-    now = datetime.now(UTC)
-    use = ImageUse("given", str(reference), reference.with_version(current, ""), (), Where("-"))
+    now, repository = datetime.now(UTC), use.image.repository
+    settings = settings_of(config, use)
+    if not settings.enabled:
+        return None, why_off(use)
     facts = Facts(scans={"-": FileScan(uses=(use,))}, texts={"-": b""})
     facts = gather(config, facts, registry, now, progress=progress)
-    answer = facts.tags[reference.repository]
+    answer = facts.tags[repository]
     if answer.problem:
         return None, answer.problem
-    settings = settings_for(config, reference.repository)
-    return selection_for(reference.repository, settings, facts, current, now), ""
+    return selection_for(repository, settings, facts, use.image.tag, now), ""
 
 
-def _document(current: str, selection: Selection | None, problem: str) -> dict[str, Any]:
+def _document(use: ImageUse, selection: Selection | None, problem: str) -> dict[str, Any]:
     from imagebot.policy.explain import rows
 
+    current = use.image.tag
+    by = use.governed.by if use.governed else ""
     if selection is None:
-        return {"current": current, "problem": problem}
+        return {"current": current, "governedBy": by, "problem": problem}
     return {
         "current": current,
+        "governedBy": by,
         "chosen": selection.chosen,
         "why": selection.why,
         "error": selection.error,
@@ -140,14 +154,14 @@ def _document(current: str, selection: Selection | None, problem: str) -> dict[s
     }
 
 
-def _print(
-    reference: ImageRef, current: str, selection: Selection | None, problem: str, *, every: bool
-) -> None:
+def _print(use: ImageUse, selection: Selection | None, problem: str, *, every: bool) -> None:
     from imagebot.policy.explain import rows, sentence
     from imagebot.report import text
 
     out = text.console()
-    text.print_heading(out, f"{reference.repository.familiar}:{current}")
+    current = use.image.tag
+    by = f" ({use.governed.by})" if use.governed else ""
+    text.print_heading(out, f"{use.image.repository.familiar}:{current}{by}")
     if selection is None:
         text.print_heading(out, f"undecided: {problem}")
         return

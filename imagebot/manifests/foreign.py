@@ -6,6 +6,7 @@ It refuses to know what any of them means: that is decided over all files, in `i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from imagebot.errors import Where
@@ -22,6 +23,7 @@ _GROUPS = {
     AIU: frozenset({"ImageUpdater"}),
     "argoproj.io": frozenset({"Application", "ApplicationSet"}),
 }
+_NO_ORDER = re.compile(r"(?<![\w#])(alphabetical|numerical)[\"']?:\s*\{\s*\}")
 _SOURCE_FIELDS = frozenset({"path", "chart", "repoURL"})
 
 
@@ -57,6 +59,7 @@ def _object(
         and not is_unset(scalar)
         and _matters(kind, scalar.keys[depth:])
     )
+    settings += tuple(_empty_order(source, kind, settings, scalars))
     named = document.get(*root, "metadata", "name") or document.get(*root, "kind")
     return PolicyObject(
         kind,
@@ -65,6 +68,21 @@ def _object(
         settings,
         source.where(named) if named else Where(source.path),
     )
+
+
+def _empty_order(
+    source: Source, kind: str, settings: tuple[Setting, ...], scalars: list[Scalar]
+) -> Iterator[Setting]:
+    """`alphabetical: {}` has no scalar, and means the default order."""
+    if kind != "ImagePolicy" or any(s.keys[:2] == ("spec", "policy") for s in settings):
+        return
+    end = source.text.find("\n---", scalars[-1].end)
+    found = _NO_ORDER.search(source.text, scalars[0].start, end if end >= 0 else len(source.text))
+    if found:
+        line = source.text.count("\n", 0, found.start(1)) + 1
+        column = found.start(1) - source.text.rfind("\n", 0, found.start(1))
+        keys = ("spec", "policy", found[1], "order")
+        yield Setting(keys, "asc", Where(source.path, line, column))
 
 
 def _matters(kind: str, keys: KeyPath) -> bool:

@@ -15,8 +15,9 @@ def edits_for(use: ImageUse, tag: str, digest: str) -> tuple[Edit, ...]:
     """The edits that move a use to a tag, a digest or both; none when it is there already.
 
     An empty string means that the new reference has no such part. The repository part stays as
-    it is written. Raises EditRefused when the scalars of the use cannot say the new reference:
-    a digest where only a tag is written, or a part to remove that is a line of its own.
+    it is written, except in a whole reference for which a policy in the repository names another.
+    Raises EditRefused when the scalars of the use cannot say the new reference: a digest where
+    only a tag is written, or a part to remove that is a line of its own.
     """
     if not (tag or digest):
         _refuse(use, "a reference needs a tag or a digest")
@@ -25,7 +26,7 @@ def edits_for(use: ImageUse, tag: str, digest: str) -> tuple[Edit, ...]:
     roles = {slot.role for slot in use.slots}
     if "reference" not in roles:
         _check(use, roles, tag, digest)
-    texts = ((slot, _text(slot, tag, digest)) for slot in use.slots)
+    texts = ((slot, _text(use, slot, tag, digest)) for slot in use.slots)
     return tuple(
         Edit(use.path, slot.document, slot.keys, slot.text, text, slot.where)
         for slot, text in texts
@@ -33,10 +34,12 @@ def edits_for(use: ImageUse, tag: str, digest: str) -> tuple[Edit, ...]:
     )
 
 
-def _text(slot: Slot, tag: str, digest: str) -> str:
+def _text(use: ImageUse, slot: Slot, tag: str, digest: str) -> str:
     """What a scalar must hold for the new version."""
     if slot.role == "reference":
-        return str(parse(slot.text).with_version(tag, digest))
+        renamed = use.governed is not None and use.governed.renames
+        named = use.image if renamed else parse(slot.text)
+        return str(named.with_version(tag, digest))
     if slot.role == "digest":
         return digest
     return f"{tag}@{digest}" if _holds_both(slot) and digest else tag

@@ -9,14 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from imagebot.config import Config, ImageSettings, environment_of, settings_for
+from imagebot.compat import settings_of, why_off
+from imagebot.config import Config, ImageSettings, environment_of
 from imagebot.imageref import ImageRef, Repository
-from imagebot.model import Decision, Facts, ImageDetails, ImageUse, Update, Wants
+from imagebot.model import Decision, Facts, Governed, ImageDetails, ImageUse, Update, Wants
 from imagebot.plan.elect import Elections, Evidence, by_repository, elect, guards_for
 from imagebot.plan.pins import needs_digest, target_of
 from imagebot.policy import Selection
 from imagebot.policy.guards import Guard, doubt, verdict
 from imagebot.pulls.group import group_key
+
+_Question = tuple[Repository, Governed | None]
+"""What the settings of a use depend on."""
 
 
 @dataclass
@@ -33,8 +37,8 @@ class Deciding:
     problems: dict[str, str] = field(default_factory=dict)
     _repositories: dict[Repository, None] = field(default_factory=dict)
     _details: dict[tuple[Repository, str], None] = field(default_factory=dict)
-    _settings: dict[Repository, ImageSettings] = field(default_factory=dict)
-    _guards: dict[Repository, tuple[Guard, ...]] = field(default_factory=dict)
+    _settings: dict[_Question, ImageSettings] = field(default_factory=dict)
+    _guards: dict[_Question, tuple[Guard, ...]] = field(default_factory=dict)
     _evidence: Mapping[Repository, Evidence] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,18 +81,19 @@ class Deciding:
             if decision.status == "update" and decision.target is not None
         ]
 
-    def settings(self, repository: Repository) -> ImageSettings:
-        """What the configuration says of an image."""
-        if repository not in self._settings:
-            self._settings[repository] = settings_for(self.config, repository)
-        return self._settings[repository]
+    def settings(self, use: ImageUse) -> ImageSettings:
+        """What holds for a use: the configuration, then what governs it, then the defaults."""
+        question = (use.image.repository, use.governed)
+        if question not in self._settings:
+            self._settings[question] = settings_of(self.config, use)
+        return self._settings[question]
 
     def _decide(self, use: ImageUse, environment: str) -> Iterator[Decision]:
         repository = use.image.repository
-        settings = self.settings(repository)
+        settings = self.settings(use)
         plain = Decision(use, environment, "undecided", "its tags were not read yet")
         if not settings.enabled:
-            yield replace(plain, status="disabled", why="switched off in the configuration")
+            yield replace(plain, status="disabled", why=why_off(use))
             return
         answer = self.facts.tags.get(repository)
         if answer is None:
@@ -109,7 +114,7 @@ class Deciding:
     def _judge(self, plain: Decision, settings: ImageSettings) -> Decision:
         """One use in one lane, as an undecided decision that is filled in here."""
         image = plain.use.image
-        selection = self._select(image, settings, plain.lane)
+        selection = self._select(plain.use, settings, plain.lane)
         if missing := self._missing(image.repository, selection.wants):
             return replace(plain, why=missing)
         chosen = selection.chosen
@@ -130,9 +135,10 @@ class Deciding:
         target = target_of(plain.use, settings, chosen, details.digest if details else "")
         if isinstance(target, str):
             return replace(plain, status="unordered", why=target)
-        if target == image:
+        renames = plain.use.governed is not None and plain.use.governed.renames
+        if target == image and not renames:
             return replace(plain, status="current", why=selection.why)
-        if chosen == image.tag:
+        if chosen == image.tag and not renames:
             return self._within_tag(plain, settings, target, details)
         described = self.describe or key in self.facts.details_problems
         if described and (missing := self._missing(image.repository, (chosen,))):
@@ -152,7 +158,7 @@ class Deciding:
         tag = image.tag
         if details is not None and image.digest:
             # What runs is judged again: under the old name it is another image.
-            reason = verdict(self._guards_of(image.repository, settings), tag, details)
+            reason = verdict(self._guards_of(plain.use, settings), tag, details)
             if reason:
                 why = f"{tag} stays at its digest: the one it points to now is left out, {reason}"
                 return replace(plain, status="current", why=why)
@@ -163,20 +169,23 @@ class Deciding:
         made = replace(plain, status="update", why=why, target=target)
         return replace(made, tag=tag, size="digest", lane=lane)
 
-    def _select(self, image: ImageRef, settings: ImageSettings, lane: str) -> Selection:
-        repository, current = image.repository, image.tag
+    def _select(self, use: ImageUse, settings: ImageSettings, lane: str) -> Selection:
+        repository, current = use.image.repository, use.image.tag
         seen = (self.facts.tags[repository].tags, self._evidence.get(repository, {}))
 
         def hold() -> Selection:
-            guards = self._guards_of(repository, settings)
+            guards = self._guards_of(use, settings)
             return elect(settings, seen, guards, current, self.now, lane=lane)
 
-        return self.elections.outcome(repository, current, seen, hold, lane=lane)
+        question = (repository, use.governed, current)
+        return self.elections.outcome(question, seen, hold, lane=lane)
 
-    def _guards_of(self, repository: Repository, settings: ImageSettings) -> tuple[Guard, ...]:
-        if repository not in self._guards:
-            self._guards[repository] = guards_for(repository, settings, self.facts, self.now)
-        return self._guards[repository]
+    def _guards_of(self, use: ImageUse, settings: ImageSettings) -> tuple[Guard, ...]:
+        repository = use.image.repository
+        question = (repository, use.governed)
+        if question not in self._guards:
+            self._guards[question] = guards_for(repository, settings, self.facts, self.now)
+        return self._guards[question]
 
     def _missing(self, repository: Repository, tags: Sequence[str]) -> str:
         """Why the details of these tags are not there, noting those still to be asked for."""
@@ -194,6 +203,6 @@ class Deciding:
     def _keys(self, decision: Decision) -> Iterator[str]:
         """The keys of the groups that an undecided use may belong to."""
         repository = decision.use.image.repository
-        lanes = (decision.lane,) if decision.lane else ("", *self.settings(repository).separate)
+        lanes = (decision.lane,) if decision.lane else ("", *self.settings(decision.use).separate)
         for lane in lanes:
             yield group_key(repository, decision.environment, self.config.groups, lane)

@@ -12,13 +12,15 @@ from datetime import datetime
 
 from imagebot.config import ImageSettings
 from imagebot.imageref import Repository
-from imagebot.model import Facts, ImageDetails
+from imagebot.model import Facts, Governed, ImageDetails
 from imagebot.policy import Selection, select
 from imagebot.policy.digest import Digest
 from imagebot.policy.guards import Guard, MinimumAge, Platforms
 
 Evidence = Mapping[str, ImageDetails]
 Seen = tuple[tuple[str, ...], Evidence]
+Question = tuple[Repository, Governed | None, str]
+"""A repository, who governs the use, and the tag that it runs: the rest is the same for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +31,20 @@ class Elections:
     Candidates and their reasons are not kept: lists of tags are long, and no decision reads them.
     """
 
-    _held: dict[tuple[Repository, str, str], tuple[tuple[str, ...], Evidence, Selection]] = field(
+    _held: dict[tuple[Question, str], tuple[tuple[str, ...], Evidence, Selection]] = field(
         default_factory=dict
     )
 
     def outcome(
         self,
-        repository: Repository,
-        current: str,
+        question: Question,
         seen: Seen,
         hold: Callable[[], Selection],
         *,
         lane: str = "",
     ) -> Selection:
-        """The outcome for a use that runs `current`, by the tags and details that were `seen`."""
-        key = (repository, current, lane)
+        """The outcome for a question, by the tags and details that were `seen`."""
+        key = (question, lane)
         held = self._held.get(key)
         if held is None or held[:2] != seen:
             held = (*seen, replace(hold(), order=(), dropped={}))

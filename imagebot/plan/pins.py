@@ -26,7 +26,9 @@ def target_of(use: ImageUse, settings: ImageSettings, chosen: str, digest: str) 
     image, pin = use.image, settings.pin
     roles = {slot.role for slot in use.slots}
     if pin is None:
-        return image.with_version(chosen if image.tag else "", digest or image.digest)
+        # Neither is written where another updater's marker stands beside an empty value.
+        tag = chosen if image.tag or not image.digest else ""
+        return image.with_version(tag, digest or image.digest)
     if pin == "tag":
         return image.with_version(chosen, "")
     if "digest" in roles and "tag" not in roles:
