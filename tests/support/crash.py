@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -113,7 +114,7 @@ class Zygote:
         gate: Path | None = None,
         uid: int = 0,
     ) -> Process:
-        """Fork a process that runs `imagebot argv...`, once `gate` (a FIFO) is opened to write.
+        """Fork a process that runs `imagebot argv...`, once `gate` (a FIFO) holds a byte.
 
         `uid` is the user it runs as, 0 for the one who runs this.
         """
@@ -223,7 +224,23 @@ class Killer:
     def _traced(self, argv: Sequence[str], env: Mapping[str, str], words: Sequence[str]) -> Ran:
         gate = self.folder / "gate"
         os.mkfifo(gate)
+        # Opened for both, so that it never waits for a reader, who may be dead already.
+        opened = os.open(gate, os.O_RDWR)
+        try:
+            return self._behind(gate, opened, argv, env, words)
+        finally:
+            os.close(opened)
+
+    def _behind(
+        self,
+        gate: Path,
+        opened: int,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        words: Sequence[str],
+    ) -> Ran:
         process = self.zygote.start(argv, self._env(env), gate=gate)
+        _until_blocked(process.pid, gate)
         log = self.folder / "own"
         strace = subprocess.Popen(
             ["strace", "-p", str(process.pid), "-o", str(log), *words],
@@ -234,7 +251,7 @@ class Killer:
         told = strace.stderr.readline()
         if "attached" not in told:
             raise AssertionError(f"strace: {told}")
-        gate.write_bytes(b"")
+        os.write(opened, b"x")
         ran = process.wait()
         strace.communicate(timeout=30)
         return ran
@@ -243,6 +260,17 @@ class Killer:
         for path in self.folder.iterdir():
             if path.name != "git":
                 path.unlink()
+
+
+def _until_blocked(pid: int, gate: Path) -> None:
+    """Wait until a process has the gate open, and so has nothing left to do but to wait for it."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with suppress(OSError):
+            if any(found.readlink() == gate for found in Path(f"/proc/{pid}/fd").iterdir()):
+                return
+        time.sleep(0.002)
+    raise TimeoutError(f"process {pid} did not come to the gate")
 
 
 _SHIM = """\
@@ -318,7 +346,9 @@ def _become(job: dict[str, Any]) -> None:
         os.setgid(job["uid"])
         os.setuid(job["uid"])
     if job["gate"]:
-        Path(job["gate"]).read_bytes()
+        gate = os.open(job["gate"], os.O_RDONLY)
+        os.read(gate, 1)
+        os.close(gate)
     from imagebot.__main__ import main
 
     sys.argv = ["imagebot", *job["argv"]]
