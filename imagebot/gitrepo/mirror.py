@@ -197,6 +197,18 @@ class Mirror:
         """The files that differ between two commits, as they are in `new`."""
         return self._objects.changed(old, new)
 
+    def changed_by(self, commits: Sequence[str]) -> Mapping[str, Sequence[TreeEntry]]:
+        """What each of several commits changed of its one parent, in one process."""
+        return self._objects.changed_by(commits)
+
+    def outside(self, shas: Sequence[str], tip: str) -> set[str]:
+        """Those commits that are neither `tip` nor led to it, in one process."""
+        return self._objects.outside(shas, tip)
+
+    def lookup(self, places: Sequence[tuple[str, str]]) -> list[TreeEntry | None]:
+        """What stands at each (commit, path), in one process."""
+        return self._objects.lookup(places)
+
     def diff(self, old: str, new: str) -> str:
         """What differs between two commits, as a unified diff for people."""
         return self._objects.diff(old, new)

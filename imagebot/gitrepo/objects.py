@@ -21,6 +21,7 @@ MAX_TOTAL = 512 * 1024 * 1024
 MAX_LOG = 500
 MAX_DIFF = 32 * 1024 * 1024
 
+_DIFF_TREE = ["diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames"]
 _SHA = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})", re.ASCII)
 _WHEN = re.compile(rb"(\d{1,18}) ([+-]\d{4})")
 
@@ -167,6 +168,25 @@ class Objects:
         """
         return [entry for _, entry in self._changes(old, new)]
 
+    def changed_by(self, commits: Sequence[str]) -> Mapping[str, Sequence[TreeEntry]]:
+        """What each commit changed of its one parent; of a merge, nothing."""
+        changes: dict[str, list[TreeEntry]] = {check_sha(sha): [] for sha in commits}
+        output = self.git.run([*_DIFF_TREE, "--stdin"], stdin=_lines(list(changes)))
+        fields = iter(output.split(b"\0")[:-1])
+        sha = ""
+        for word in fields:
+            if word.startswith(b":"):
+                changes[sha].append(_change(word, next(fields))[1])
+            else:
+                sha = word.decode("ascii")
+        return changes
+
+    def outside(self, shas: Sequence[str], tip: str) -> set[str]:
+        """Those of several commits that are neither `tip` nor among the commits that led to it."""
+        stdin = _lines([*map(check_sha, shas), f"^{check_sha(tip)}"])
+        found = self.git.run(["rev-list", "--stdin"], stdin=stdin).decode("ascii").split()
+        return set(shas).intersection(found)
+
     def diff(self, old: str, new: str) -> str:
         """What differs between two commits, as a unified diff for people."""
         blobs = [
@@ -182,8 +202,7 @@ class Objects:
         return output.decode("utf-8", "replace")
 
     def _changes(self, old: str, new: str) -> list[tuple[tuple[str, str], TreeEntry]]:
-        args = ["diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames"]
-        output = self.git.run([*args, check_sha(old), check_sha(new), "--"])
+        output = self.git.run([*_DIFF_TREE, check_sha(old), check_sha(new), "--"])
         fields = output.split(b"\0")[:-1]
         return [_change(*pair) for pair in zip(fields[::2], fields[1::2], strict=True)]
 
