@@ -153,7 +153,10 @@ class FileScan:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One scalar to change: its place, the text it must hold now, and the text it shall hold."""
+    """One scalar to change: its place, the text it must hold now, and the text it shall hold.
+
+    With `after`, the scalar's key may be missing: then it is added right behind this sibling.
+    """
 
     path: str
     document: int
@@ -161,6 +164,7 @@ class Edit:
     old: str
     new: str
     where: Where
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Changes single scalars of a YAML file and proves that nothing else changed.
+"""Changes single scalars of a YAML file, adds single keys, and proves that nothing else changed.
 
 Knows spans and quotes. The new text is read again, and every scalar of a changed document is
 compared with what was meant; any other difference refuses the whole file. It refuses to know why
@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from imagebot.errors import EditRefused, Where
-from imagebot.model import Edit
+from imagebot.model import Edit, KeyPath
+from imagebot.yamltree.insert import Insertion, insertion
 from imagebot.yamltree.plain import write
 from imagebot.yamltree.source import load
 from imagebot.yamltree.text import encode
@@ -29,11 +30,21 @@ class Change(NamedTuple):
     written: str
 
 
+class Wanted(NamedTuple):
+    """A scalar that the new text must hold; `written` is its source where it is new."""
+
+    keys: KeyPath
+    text: str
+    alias: str
+    tag: str
+    written: str
+
+
 Changes = Mapping[Span, Change]
 
 
 def splice(path: str, data: bytes, edits: Sequence[Edit]) -> bytes:
-    """The file with just the scalars named by `edits` changed; every other byte stays.
+    """The file with just the scalars named by `edits` changed or added; every other byte stays.
 
     A scalar keeps its quotes; a plain one gets double quotes where the new text would not be a
     string for every YAML parser. A scalar that is anchored changes for its aliases too. Raises
@@ -45,11 +56,14 @@ def splice(path: str, data: bytes, edits: Sequence[Edit]) -> bytes:
         return data
     touched = {edit.document for edit in edits}
     source = load(path, data, lambda document, _: document in touched)
-    changes = _changes(source, edits)
-    if not changes:
+    added = _insertions(source, edits)
+    new_keys = {one.edit for one in added}
+    changes = _changes(source, [edit for edit in edits if edit not in new_keys])
+    if not (changes or added):
         return data
-    new = encode(path, _replace(source.text, changes), bom=source.bom)
-    _prove(source, load(path, new, lambda document, _: document in touched), changes, touched)
+    new = encode(path, _replace(source.text, changes, added), bom=source.bom)
+    read = load(path, new, lambda document, _: document in touched)
+    _prove(source, read, changes, touched, added)
     return new
 
 
@@ -65,6 +79,26 @@ def obstacle(document: Document, scalar: Scalar) -> str:
     if scalar.tag and scalar.tag not in STRING_TAGS:
         return f"it has the tag {scalar.tag}, so it is no string"
     return ""
+
+
+def _insertions(source: Source, edits: Sequence[Edit]) -> list[Insertion]:
+    """The keys to add, for the edits that name a sibling and whose key is not there."""
+    added: dict[Edit, Insertion] = {}
+    for edit in edits:
+        document = source.document(edit.document)
+        if not edit.after or document is None or document.get(*edit.keys) or edit in added:
+            continue
+        sibling = document.get(*edit.keys[:-1], edit.after)
+        if sibling is None:
+            _refuse(edit, f"there is no {edit.after!r} to put it behind")
+        reason = obstacle(document, sibling)
+        if reason:
+            _refuse(edit, f"{edit.after}: {reason}")
+        one = insertion(source, sibling, edit)
+        if any(other.at == one.at for other in added.values()):
+            _refuse(edit, "two edits would add a key at one place")
+        added[edit] = one
+    return list(added.values())
 
 
 def _changes(source: Source, edits: Sequence[Edit]) -> dict[Span, Change]:
@@ -97,11 +131,15 @@ def _find(source: Source, edit: Edit) -> Scalar:
     return scalar
 
 
-def _replace(text: str, changes: Changes) -> str:
-    """The text with the new scalars in it."""
+def _replace(text: str, changes: Changes, added: Sequence[Insertion]) -> str:
+    """The text with the new scalars and keys in it."""
+    news = [
+        (start, end, change.written if start < end else _spaced(text, start, change.written))
+        for (start, end), change in changes.items()
+    ]
+    news += [(one.at, one.at, one.source) for one in added]
     pieces, at = [], 0
-    for (start, end), change in sorted(changes.items()):
-        written = change.written if start < end else _spaced(text, start, change.written)
+    for start, end, written in sorted(news):
         pieces += [text[at:start], written]
         at = end
     return "".join([*pieces, text[at:]])
@@ -114,26 +152,46 @@ def _spaced(text: str, at: int, written: str) -> str:
     return f"{before}{written}{after}"
 
 
-def _prove(old: Source, new: Source, changes: Changes, touched: set[int]) -> None:
+def _prove(
+    old: Source,
+    new: Source,
+    changes: Changes,
+    touched: set[int],
+    added: Sequence[Insertion] = (),
+) -> None:
     """Compare both texts scalar by scalar. Raises EditRefused at the first surprise."""
     if old.count != new.count:
         raise EditRefused("the edit would change the number of documents", where=Where(old.path))
     for index in sorted(touched):
         before, after = old.document(index), new.document(index)
-        if before is None or after is None or not _as_meant(before, after, new.text, changes):
+        if before is None or after is None or after.duplicates != before.duplicates:
+            raise EditRefused("the edit would change more than the value", where=Where(old.path))
+        if not _holds(after, new.text, _wanted(before, changes, added)):
             raise EditRefused("the edit would change more than the value", where=Where(old.path))
 
 
-def _as_meant(before: Document, after: Document, text: str, changes: Changes) -> bool:
-    """Whether two readings of a document differ in the changed scalars alone, as written."""
-    if len(before.scalars) != len(after.scalars):
+def _wanted(before: Document, changes: Changes, added: Sequence[Insertion]) -> list[Wanted]:
+    """What a document shall hold: its scalars, some changed, and the new keys behind theirs."""
+    behind = {one.behind: one for one in added}
+    wanted: list[Wanted] = []
+    for scalar in before.scalars:
+        change = changes.get((scalar.start, scalar.end))
+        text, written = (change.edit.new, change.written) if change else (scalar.text, "")
+        wanted.append(Wanted(scalar.keys, text, scalar.alias, scalar.tag, written))
+        one = behind.get(scalar)
+        if one:
+            wanted.append(Wanted(one.edit.keys, one.edit.new, "", "", one.written))
+    return wanted
+
+
+def _holds(after: Document, text: str, wanted: Sequence[Wanted]) -> bool:
+    """Whether a document holds exactly these scalars, the new ones as they were written."""
+    if len(after.scalars) != len(wanted):
         return False
-    for old, new in zip(before.scalars, after.scalars, strict=True):
-        change = changes.get((old.start, old.end))
-        meant = change.edit.new if change else old.text
-        if (new.keys, new.text, new.alias, new.tag) != (old.keys, meant, old.alias, old.tag):
+    for found, one in zip(after.scalars, wanted, strict=True):
+        if (found.keys, found.text, found.alias, found.tag) != one[:4]:
             return False
-        if change and text[new.start : new.end] != change.written:
+        if one.written and text[found.start : found.end] != one.written:
             return False
     return True
 
