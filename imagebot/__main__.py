@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -19,8 +20,12 @@ def _terminate(_signum: int, _frame: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Run the command line and exit with a code that means something (see docs/reference)."""
+    """Run the command line and exit with a code that means something (docs/command-line.md)."""
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file name need not be text; it is shown escaped instead of ending the run.
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(_guarded())
 
 

@@ -19,9 +19,12 @@ from imagebot.errors import (
     EXIT_PARTIAL,
     EXIT_START,
     BusyError,
+    ConfigError,
     ImagebotError,
     PeerError,
+    Problem,
     StartError,
+    Where,
 )
 from imagebot.gather import (
     Progress,
@@ -97,7 +100,10 @@ def read_config(view: View, override: str | None = None) -> Config:
         return Config.default()
     if entries[name].refusal:
         raise StartError(f"{name}: {entries[name].refusal}")
-    return load(name, view.read([entries[name]])[name])
+    text = view.read([entries[name]]).get(name)
+    if text is None:
+        raise ConfigError([Problem(Where(name), "the file cannot be read, or is too large")])
+    return load(name, text)
 
 
 @dataclass(frozen=True)

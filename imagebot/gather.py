@@ -75,7 +75,9 @@ def scan_repository(
         if not (is_candidate(entry.path) and is_in_paths(config, entry.path)):
             continue
         if entry.refusal:
-            scans[entry.path] = FileScan(skipped=(Skipped(Where(entry.path), entry.refusal),))
+            scans[entry.path] = FileScan(
+                skipped=(Skipped(Where(entry.path), entry.refusal, whole=True),)
+            )
             continue
         remembered = known.get(entry.path)
         recalled = _recall(entry, remembered)
@@ -113,8 +115,8 @@ def _scan_unread(view: View, unread: Sequence[Entry]) -> Iterable[tuple[Entry, F
         for entry in part:
             text = texts.get(entry.path)
             if text is None:
-                where = Where(entry.path)
-                yield entry, FileScan(skipped=(Skipped(where, "cannot be read, or too large"),))
+                unread = Skipped(Where(entry.path), "cannot be read, or too large", whole=True)
+                yield entry, FileScan(skipped=(unread,))
             else:
                 yield entry, scan_file(entry.path, text)
 

@@ -6,7 +6,7 @@ It decides nothing. Whatever is opened here is closed when its `with` block ends
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +17,8 @@ from imagebot import __version__
 from imagebot.errors import RegistryError, StartError
 from imagebot.forge.port import Forge
 from imagebot.gitrepo.credentials import GitCredentials, HttpsCredentials, SshCredentials
-from imagebot.gitrepo.objects import Objects, check_sha
+from imagebot.gitrepo.failure import failure
+from imagebot.gitrepo.objects import check_sha
 from imagebot.gitrepo.run import GitRunner
 from imagebot.registry.port import Registry
 from imagebot.registry.remembering import Remembering
@@ -58,6 +59,11 @@ class Services:
         if self.operator is None:
             raise StartError("no operator file names a place for the state")
         return self._stack.enter_context(State.open(self.operator.state_url))
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What went wrong with the memory, where it was used at all."""
+        return self.state.warnings if "state" in self.__dict__ else ()
 
     @cached_property
     def http(self) -> HttpClient:
@@ -215,6 +221,9 @@ class _Tips:
 
     def is_ancestor(self, sha: str, branch: str) -> bool:
         """Whether a commit is in a branch."""
-        tip = self.head_of(branch)
-        known = self.git.attempt(["cat-file", "-e", check_sha(sha)]).returncode == 0
-        return bool(tip) and known and Objects(self.git).is_ancestor(sha, tip)
+        words = ["merge-base", "--is-ancestor", check_sha(sha), f"refs/heads/{branch}"]
+        finished = self.git.attempt(words)
+        if finished.stopped:
+            raise failure(words[0], finished, ())
+        # Neither 1 (it is not) nor 128 (one of the two is unknown) is a yes.
+        return finished.returncode == 0

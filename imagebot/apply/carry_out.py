@@ -11,13 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from imagebot.apply.target import Target
-from imagebot.errors import (
-    DuplicatePullRequest,
-    EditRefused,
-    ForgeError,
-    NoCommits,
-    PeerError,
-)
+from imagebot.errors import DuplicatePullRequest, EditRefused, ImagebotError, NoCommits
 from imagebot.forge.port import Forge, PullRequest
 from imagebot.gitrepo.mirror import CommitRequest, Snapshot
 from imagebot.gitrepo.push import PushResult, RefUpdate
@@ -89,7 +83,7 @@ class CarryOut:
             if isinstance(step.action, Close):
                 try:
                     self._close(step, step.action)
-                except ForgeError as error:
+                except ImagebotError as error:
                     failures[step.key] = str(error)
         shas = self._commit([s for s in steps if s.key not in failures], failures)
         pushed = self._push([s for s in steps if s.key not in failures], shas)
@@ -165,7 +159,7 @@ class CarryOut:
             # Somebody was faster: another look shows what is left to do.
             again.add(step.key)
             return self._outcome(step, "failed", str(error))
-        except PeerError as error:
+        except ImagebotError as error:
             return self._outcome(step, "failed", str(error))
 
     def _do(self, step: Step, sha: str, again: set[str]) -> Outcome:
@@ -223,13 +217,12 @@ class CarryOut:
 
     def _decorate(self, step: Step, pull: PullRequest) -> None:
         """Labels, once: a request is remembered when they are on it, and then left to people."""
-        known = self.target.state.pull_number(self.target.repo_key, step.head)
-        if known == pull.number:
+        if self.target.known_pull(step.head) == pull.number:
             return
         labels = self.target.settings.labels
         if labels and not set(labels) <= set(pull.labels):
             self._forge.label(pull.number, labels)
-        self.target.state.remember_pull(self.target.repo_key, step.head, pull.number)
+        self.target.remember_pull(step.head, pull.number)
 
     def _current(self, step: Step) -> PullRequest | None:
         pulls = step.observed.pulls if step.observed else ()

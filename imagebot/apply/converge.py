@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from imagebot.apply.carry_out import CarryOut, Step
 from imagebot.apply.observe import Observer
 from imagebot.apply.target import Target
-from imagebot.errors import PeerError
+from imagebot.errors import ImagebotError, PeerError
 from imagebot.gitrepo.mirror import Snapshot
 from imagebot.model import Group, Outcome, Plan
 from imagebot.pulls.body import Context, desired_state
@@ -32,7 +32,11 @@ def converge(target: Target, snapshot: Snapshot, plan: Plan) -> tuple[Outcome, .
     run = _Run(target, plan)
     for attempt in range(ROUNDS):
         if attempt:
-            fresh = target.mirror.fetch()
+            try:
+                fresh = target.mirror.fetch()
+            except PeerError as error:
+                run.leave(f"it needs another look, and {error}", failed=True)
+                break
             if fresh.base_sha != snapshot.base_sha:
                 run.leave("the base branch moved during this run; the next one goes on")
                 break
@@ -61,12 +65,14 @@ class _Run:
         self._pending = again
         return bool(again)
 
-    def leave(self, reason: str) -> None:
-        """Give up on what is still pending, naming the reason."""
+    def leave(self, reason: str, *, failed: bool = False) -> None:
+        """Give up on what is still pending and undone, naming the reason."""
         for key in self._pending or ():
             before = self._outcomes.get(key)
-            if before is not None:
-                self._outcomes[key] = replace(before, reason=reason, action="skipped")
+            if before is not None and before.failed:
+                action = "failed" if failed else "skipped"
+                left = replace(before, reason=reason, action=action, failed=failed)
+                self._outcomes[key] = left
 
     def outcomes(self) -> tuple[Outcome, ...]:
         """What became of every group, in the plan's order, leftovers last."""
@@ -77,7 +83,9 @@ class _Run:
         steps: list[Step] = []
         opened = observer.open_requests
         limit = self.target.settings.limit
-        for key in self._keys(groups, observer):
+        keys = self._keys(groups, observer)
+        observer.look_ahead(keys)
+        for key in keys:
             group = groups.get(key)
             step = self._step(key, group, observer, DecidePolicy(limit, opened), snapshot)
             opened += step.opens
@@ -107,19 +115,17 @@ class _Run:
         desired = desired_state(group, context) if group else None
         undecided = key in self.plan.undecided or bool(group and group.undecided)
         try:
-            if group is None and not undecided:
-                undecided = self._unreadable(observer, snapshot.branches.get(head))
+            undecided = undecided or self._unreadable(observer, snapshot.branches.get(head))
             observed = observer.observe(key, undecided=undecided, wanted=group is not None)
-        except PeerError as error:
+        except ImagebotError as error:
             return Step(key, head, group, context, desired, failure=str(error))
         action = decide(observed, desired, policy)
         return Step(key, head, group, context, desired, observed, action)
 
     def _unreadable(self, observer: Observer, sha: str | None) -> bool:
-        """Whether a leftover branch touches a file that could not be read this time.
+        """Whether a branch touches a file that could not be read this time.
 
-        Then nobody can say that nothing is left to change there.
+        Then nobody can say what is left to change there: neither close nor shrink the request.
         """
-        unread = {skip.where.path for skip in self.plan.skipped}
-        unread -= {decision.use.path for decision in self.plan.decisions}
+        unread = {skip.where.path for skip in self.plan.skipped if skip.whole}
         return bool(sha and unread and unread.intersection(observer.touched(sha)))

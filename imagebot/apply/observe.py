@@ -6,9 +6,10 @@ Reads only. It refuses to judge: `pulls.decide` does that.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from imagebot.apply.reading import Reading
 from imagebot.apply.target import Target
 from imagebot.forge.port import PullRequest
 from imagebot.gitrepo.mirror import Mirror, Snapshot
@@ -26,9 +27,11 @@ class Observer:
     target: Target
     snapshot: Snapshot
     _open: dict[str, list[PullRequest]] = field(default_factory=dict)
+    _reading: Reading = field(init=False)
 
     def __post_init__(self) -> None:
         """Ask the forge for every open request of ours."""
+        self._reading = Reading(self._mirror, self.snapshot.base_sha)
         for pull in self.target.forge.open_pulls(BRANCH_PREFIX):
             self._open.setdefault(pull.head, []).append(pull)
 
@@ -83,18 +86,24 @@ class Observer:
             undecided=undecided,
         )
 
+    def look_ahead(self, keys: Iterable[str]) -> None:
+        """Read the branches of these keys together, before each is observed."""
+        heads = (branch_name(self.snapshot.base, key) for key in keys)
+        tips = (self.snapshot.branches.get(head, "") for head in heads)
+        self._reading.ahead(tip for tip in tips if tip)
+
     def touched(self, sha: str) -> list[str]:
         """The paths that a branch's tip changes."""
-        commit = self._mirror.commit_info(sha)
+        commit = self._reading.commit(sha)
         if len(commit.parents) != 1:
             return []
-        return [entry.path for entry in self._mirror.changed(commit.parents[0], sha)]
+        return [entry.path for entry in self._reading.changed(commit.parents[0], sha)]
 
     def _history(self, head: str, known: set[int]) -> list[PullRequest]:
         """Past requests, and one that only our memory knows: lists of a forge may lag behind."""
         past = self.target.forge.history(head, self.snapshot.base)
         found = [pull for pull in past if pull.number not in known]
-        number = self.target.state.pull_number(self.target.repo_key, head)
+        number = self.target.known_pull(head)
         if number is not None and number not in known | {pull.number for pull in found}:
             remembered = self.target.forge.get(number)
             if remembered is not None and remembered.head == head:
@@ -103,14 +112,14 @@ class Observer:
 
     def _branch(self, key: str, sha: str) -> BranchFacts:
         base_sha = self.snapshot.base_sha
-        commit = self._mirror.commit_info(sha)
+        commit = self._reading.commit(sha)
         if len(commit.parents) != 1:
-            return BranchFacts(sha, own=False, merged=self._mirror.is_ancestor(sha, base_sha))
+            return BranchFacts(sha, own=False, merged=self._reading.in_base(sha))
         parent = commit.parents[0]
-        changed = self._mirror.changed(parent, sha)
+        changed = self._reading.changed(parent, sha)
         paths = [entry.path for entry in changed]
-        in_base = self._mirror.blob_shas(base_sha, paths)
-        in_parent = self._mirror.blob_shas(parent, paths) if parent != base_sha else in_base
+        in_base = self._reading.blobs(base_sha, paths)
+        in_parent = self._reading.blobs(parent, paths) if parent != base_sha else in_base
         trailers = read_trailers(commit.message)
         return BranchFacts(
             sha,
@@ -124,7 +133,7 @@ class Observer:
     def _commit_facts(
         self, commit: CommitInfo, parent: str, changed: Sequence[TreeEntry]
     ) -> CommitFacts:
-        texts = self._mirror.read([entry.sha for entry in changed if entry.regular])
+        texts = self._reading.texts([entry.sha for entry in changed if entry.regular])
         return CommitFacts(
             sha=commit.sha,
             parents=commit.parents,
@@ -135,7 +144,7 @@ class Observer:
                 entry.path: _sha256(texts.get(entry.sha)) if entry.regular else ""
                 for entry in changed
             },
-            parent_on_base=self._mirror.is_ancestor(parent, self.snapshot.base_sha),
+            parent_on_base=self._reading.in_base(parent),
         )
 
     def _merged(self, sha: str) -> bool:
@@ -145,13 +154,13 @@ class Observer:
         there must be one: a commit that undoes the bot's is a wish, not a merge.
         """
         base_sha = self.snapshot.base_sha
-        if self._mirror.is_ancestor(sha, base_sha):
+        if self._reading.in_base(sha):
             return True
-        commits = self._mirror.log(base_sha, sha)
+        commits = self._reading.since_base(sha)
         if any(len(commit.parents) != 1 for commit in commits):
             return False
-        changed = self._mirror.changed(commits[-1].parents[0], sha)
-        in_base = self._mirror.blob_shas(base_sha, [entry.path for entry in changed])
+        changed = self._reading.changed(commits[-1].parents[0], sha)
+        in_base = self._reading.blobs(base_sha, [entry.path for entry in changed])
         return bool(changed) and all(
             entry.regular and in_base[entry.path] == entry.sha for entry in changed
         )

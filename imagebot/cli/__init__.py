@@ -23,7 +23,7 @@ VERBS = {
     "explain": "Every tag a registry has, and the rule that dropped or chose it.",
     "select": "The same decision with no network, from a list of tags.",
     "check": "Configuration, markers and silent faults, with file:line:col.",
-    "schema": "The JSON Schema of the configuration or of the JSON output.",
+    "schema": "The JSON Schema of either configuration file.",
     "completion": "A completion script for bash, zsh or fish.",
     "demo": "A whole cycle on this machine, with nothing to install.",
 }

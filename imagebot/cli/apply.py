@@ -47,11 +47,15 @@ def command(path: Path, config_file: str | None, operator_file: str | None, outp
     ):
         config = read_config(view, config_file)
         seen = look(view, config, services.registry, datetime.now(UTC), progress=progress)
-    refused = WorkingTree(path).write(merged_changes(seen.plan))
+    changes = merged_changes(seen.plan)
+    refused = WorkingTree(path).write(changes)
+    written = [change for change in changes if change.path not in refused]
     if output == "json":
-        print_json(document.plan_document(seen.plan))
+        print_json(document.written_document(seen.plan, written, refused))
     else:
-        text.print_plan(text.console(), seen.plan)
+        out = text.console()
+        text.print_plan(out, seen.plan, diffs=False)
+        text.print_written(out, written, seen.plan)
     for name, error in sorted(refused.items()):
         click.echo(f"imagebot: not written: {name}: {error.message}", err=True)
     return EXIT_PARTIAL if refused or _incomplete(seen.plan) else EXIT_OK

@@ -80,6 +80,7 @@ def _file_findings(view: View, config: Config) -> Iterator[Finding]:
     from imagebot.compat import govern
     from imagebot.config import is_in_paths
     from imagebot.manifests import lint, markers
+    from imagebot.manifests.findings import Finding
     from imagebot.manifests.scan import is_candidate, scan_file
 
     entries = [
@@ -92,6 +93,10 @@ def _file_findings(view: View, config: Config) -> Iterator[Finding]:
         yield from lint.findings(path, data)
         yield from markers.findings(path, data)
         scans[path] = scan_file(path, data)
+        for skip in scans[path].skipped:
+            if skip.whole:
+                fix = "repair it, or leave it out by `paths` in .imagebot.yaml"
+                yield Finding("unreadable", skip.where, skip.reason, fix, "warning")
     yield from govern(scans)[1]
 
 

@@ -35,7 +35,7 @@ def command(operator_file: str | None, only: tuple[str, ...], output: str) -> in
         raise click.UsageError(f"not in the operator's file: {', '.join(sorted(unknown))}")
     with Services(operator) as services, progress_bar() as progress:
         cycles = Runner(services, operator, progress).all(only)
-        for warning in services.state.warnings:
+        for warning in services.warnings:
             warn(warning)
     if output == "json":
         print_json(document.run_document(cycles))

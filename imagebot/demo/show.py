@@ -8,11 +8,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.rule import Rule
-from rich.syntax import Syntax
 from rich.text import Text
 
 from imagebot.forge.port import PullRequest
 from imagebot.gitrepo.run import GitRunner
+from imagebot.report.text import print_diff
 
 _HIDDEN = re.compile(r"(?m)^(\[//\]: # \(.*\)|<!--.*?-->)\n?")
 
@@ -31,11 +31,7 @@ def pull_request(out: Console, pull: PullRequest, repository: Path) -> None:
     out.print(Text(f"{pull.head} → {pull.base}{labels}", style="dim"))
     out.print()
     out.print(Markdown(_HIDDEN.sub("", pull.body)))
-    diff = branch_diff(repository, pull)
-    if out.is_terminal and not out.no_color:
-        out.print(Syntax(diff, "diff", background_color="default"))
-    else:
-        out.file.write(diff)
+    print_diff(out, branch_diff(repository, pull))
 
 
 def branch_diff(repository: Path, pull: PullRequest) -> str:

@@ -23,7 +23,7 @@ def dump(scan: FileScan) -> str:
         return ""
     values = [
         [_use(use) for use in scan.uses],
-        [[_where(skipped.where), skipped.reason] for skipped in scan.skipped],
+        [[_where(skip.where), skip.reason, skip.whole] for skip in scan.skipped],
         [_object(found) for found in scan.objects],
         [_marker(marker) for marker in scan.markers],
     ]
@@ -38,7 +38,7 @@ def load(text: str) -> FileScan:
         uses, skipped, objects, markers = json.loads(text)
         return FileScan(
             tuple(_read_use(use) for use in uses),
-            tuple(Skipped(_read_where(where), reason) for where, reason in skipped),
+            tuple(Skipped(_read_where(where), why, whole) for where, why, whole in skipped),
             tuple(_read_object(values) for values in objects),
             tuple(_read_marker(values) for values in markers),
         )

@@ -86,7 +86,8 @@ def scan_file(path: str, data: bytes) -> FileScan:
         source = load(path, data, lambda _, text: any(needle in text for needle in _NEEDLES))
     except EditRefused as error:
         hint = f" ({error.hint})" if error.hint else ""
-        return FileScan(skipped=(Skipped(error.where or Where(path), error.message + hint),))
+        unread = Skipped(error.where or Where(path), error.message + hint, whole=True)
+        return FileScan(skipped=(unread,))
     uses: list[ImageUse] = []
     skipped: list[Skipped] = []
     for kind, document, place in places(source):

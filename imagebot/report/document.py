@@ -5,14 +5,15 @@ Programs read these: a key is never renamed or dropped within a version, only ad
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from imagebot.errors import Where
+from imagebot.errors import ImagebotError, Where
 from imagebot.model import (
     Alarm,
     Cycle,
     Decision,
+    FileChange,
     FileScan,
     Group,
     ImageDetails,
@@ -24,6 +25,7 @@ from imagebot.report.diff import unified
 
 SCAN = "imagebot.dev/scan/v1"
 PLAN = "imagebot.dev/plan/v1"
+APPLY = "imagebot.dev/apply/v1"
 RUN = "imagebot.dev/run/v1"
 
 
@@ -58,6 +60,20 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "undecided": sorted(plan.undecided),
         "problems": dict(plan.problems),
         "alarms": [_alarm(alarm) for alarm in plan.alarms],
+    }
+
+
+def written_document(
+    plan: Plan, written: Sequence[FileChange], refused: Mapping[str, ImagebotError]
+) -> dict[str, Any]:
+    """A plan, and what became of it in a folder."""
+    return {
+        **plan_document(plan),
+        "schema": APPLY,
+        "written": [{"path": change.path, "diff": unified(change)} for change in written],
+        "refused": [
+            {"path": path, "reason": error.message} for path, error in sorted(refused.items())
+        ],
     }
 
 

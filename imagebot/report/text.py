@@ -1,24 +1,21 @@
 """Plans, scans and cycles for a terminal. Tables go to stdout; colour obeys NO_COLOR.
 
-Everything that came from a registry or a file is printed as text, never as markup.
+Everything that came from a registry or a file is printed as text: never as markup, and never as
+the control characters by which a file name could move a terminal's cursor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from imagebot.model import Cycle, Decision, FileScan, Plan, Skipped
+from imagebot.model import Cycle, Decision, FileChange, FileScan, Plan, Skipped
 from imagebot.policy.explain import Row
 from imagebot.report.diff import unified
-
-if TYPE_CHECKING:
-    from rich.syntax import Syntax
 
 ACTION_STYLES = {
     "created": "green",
@@ -27,7 +24,8 @@ ACTION_STYLES = {
     "failed": "red",
     "held": "red",
 }
-_CONTROL = dict.fromkeys((*range(0x20), 0x7F), " ")
+_CONTROL = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), "\N{REPLACEMENT CHARACTER}")
+_DIFF_CONTROL = {code: shown for code, shown in _CONTROL.items() if chr(code) not in "\n\t"}
 
 
 def console() -> Console:
@@ -44,7 +42,8 @@ def print_scan(out: Console, scans: Mapping[str, FileScan]) -> None:
     rows = [(str(use.where), use.label, str(use.image)) for use in uses]
     _table(out, ("place", "use", "image"), rows)
     _print_skipped(out, [skip for path in sorted(scans) for skip in scans[path].skipped])
-    out.print(f"{len(uses)} image uses in {len({use.path for use in uses})} files")
+    files = len({use.path for use in uses})
+    out.print(f"{counted(len(uses), 'image use')} in {counted(files, 'file')}")
 
 
 def print_plan(out: Console, plan: Plan, *, diffs: bool = True) -> None:
@@ -75,9 +74,9 @@ def print_plan(out: Console, plan: Plan, *, diffs: bool = True) -> None:
     _print_skipped(out, plan.skipped)
     if diffs:
         print_diffs(out, plan)
-    current = len(plan.with_status("current"))
+    requests = counted(len(plan.groups), "pull request")
     out.print(
-        f"{len(updates)} to change in {len(plan.groups)} pull requests, {current} current, "
+        f"{len(updates)} to change in {requests}, {len(plan.with_status('current'))} current, "
         f"{len(plan.with_status('undecided'))} undecided"
     )
 
@@ -90,24 +89,46 @@ def print_diffs(out: Console, plan: Plan) -> None:
             out.file.write(f"\n{group.title.translate(_CONTROL)}\n{text}")
             continue
         out.print()
-        out.print(Text(group.title, style="bold"))
-        if out.no_color:
-            out.file.write(text)
-        else:
-            out.print(_coloured(text))
+        print_heading(out, group.title)
+        print_diff(out, text)
     if plan.groups:
         out.print()
 
 
-def _coloured(diff: str) -> Syntax:
+def print_diff(out: Console, diff: str) -> None:
+    """A diff: coloured on a terminal that wants it, and byte for byte where nobody looks."""
+    if not out.is_terminal:
+        out.file.write(diff)
+        return
+    harmless = diff.translate(_DIFF_CONTROL)
+    if out.no_color:
+        out.file.write(harmless)
+        return
     from rich.syntax import Syntax  # the highlighter behind it is for terminals alone
 
-    return Syntax(diff, "diff", background_color="default", word_wrap=False)
+    out.print(Syntax(harmless, "diff", background_color="default", word_wrap=True))
 
 
 def print_heading(out: Console, heading: str) -> None:
     """One bold line."""
-    out.print(Text(heading, style="bold"))
+    out.print(plain(heading, "bold"), soft_wrap=True)
+
+
+def print_written(out: Console, changes: Sequence[FileChange], plan: Plan) -> None:
+    """What `apply` wrote: the diff of each file, then one line."""
+    print_diff(out, "".join(unified(change) for change in changes))
+    undecided = len(plan.with_status("undecided"))
+    out.print(f"{counted(len(changes), 'file')} written, {undecided} images undecided")
+
+
+def plain(text: object, style: str = "") -> Text:
+    """Foreign text as it is to be read: no markup, no control characters."""
+    return Text(str(text).translate(_CONTROL), style=style)
+
+
+def counted(number: int, what: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def print_election(out: Console, rows: Sequence[Row], *, limit: int = 0) -> None:
@@ -126,7 +147,7 @@ def print_election(out: Console, rows: Sequence[Row], *, limit: int = 0) -> None
 
 def print_cycle(out: Console, cycle: Cycle) -> None:
     """What was done for each group, then what needs somebody's eyes."""
-    out.print(Text(f"{cycle.repository} ({cycle.base or 'default branch'})", style="bold"))
+    print_heading(out, f"{cycle.repository} ({cycle.base or 'default branch'})")
     if cycle.busy:
         out.print("  another run holds this repository; nothing was done")
         return
@@ -134,18 +155,20 @@ def print_cycle(out: Console, cycle: Cycle) -> None:
         line = Text("  ")
         line.append(f"{outcome.action:<10}", style=ACTION_STYLES.get(outcome.action, "dim"))
         line.append(f"{'#' + str(outcome.number) if outcome.number else '-':<6}")
-        line.append(outcome.title or outcome.branch)
-        out.print(line)
-        out.print(Text(f"{'':18}{outcome.reason}", style="dim"))
-        if outcome.url:
-            out.print(Text(f"{'':18}{outcome.url}", style="dim"))
+        line.append(plain(outcome.title or outcome.branch))
+        out.print(line, soft_wrap=True)
+        for more in (outcome.reason, outcome.url):
+            if more:
+                # Never folded: a link that is broken over two lines cannot be clicked.
+                out.print(plain(f"{'':18}{more}", "dim"), soft_wrap=True)
     _print_decisions(
         out, "undecided this time (evidence is missing)", cycle.plan.with_status("undecided")
     )
     _print_decisions(out, "refused", cycle.plan.with_status("refused"))
     _print_alarms(out, cycle.plan)
+    _print_skipped(out, [skip for skip in cycle.plan.skipped if skip.whole], "not read")
     if cycle.problem:
-        out.print(Text(f"  failed: {cycle.problem}", style="red"))
+        out.print(plain(f"  failed: {cycle.problem}", "red"), soft_wrap=True)
     if not cycle.outcomes and not cycle.failed:
         out.print("  nothing to change")
 
@@ -160,24 +183,25 @@ def _version(decision: Decision) -> str:
 def _print_decisions(out: Console, heading: str, decisions: Sequence[Decision]) -> None:
     if not decisions:
         return
-    out.print(Text(heading, style="bold"))
+    print_heading(out, heading)
     for decision in decisions:
-        out.print(Text(f"  {decision.use.where}  {decision.use.image}: {decision.why}"))
+        line = f"  {decision.use.where}  {decision.use.image}: {decision.why}"
+        out.print(plain(line), soft_wrap=True)
 
 
 def _print_alarms(out: Console, plan: Plan) -> None:
     if plan.alarms:
-        out.print(Text("alarms (look at these images)", style="bold red"))
+        out.print(plain("alarms (look at these images)", "bold red"))
     for alarm in plan.alarms:
-        out.print(Text(f"  {alarm}"))
+        out.print(plain(f"  {alarm}"), soft_wrap=True)
 
 
-def _print_skipped(out: Console, skipped: Iterable[Skipped]) -> None:
-    rows = [Text(f"  {skip.where}: {skip.reason}") for skip in skipped]
+def _print_skipped(out: Console, skipped: Iterable[Skipped], heading: str = "skipped") -> None:
+    rows = [plain(f"  {skip.where}: {skip.reason}") for skip in skipped]
     if rows:
-        out.print(Text("skipped", style="bold"))
+        print_heading(out, heading)
     for row in rows:
-        out.print(row)
+        out.print(row, soft_wrap=True)
 
 
 def _table(out: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -191,7 +215,7 @@ def _table(out: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) 
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(plain(cell) for cell in row))
     out.print(table)
 
 
