@@ -115,8 +115,8 @@ def _scan_unread(view: View, unread: Sequence[Entry]) -> Iterable[tuple[Entry, F
         for entry in part:
             text = texts.get(entry.path)
             if text is None:
-                unread = Skipped(Where(entry.path), "cannot be read, or too large", whole=True)
-                yield entry, FileScan(skipped=(unread,))
+                missing = Skipped(Where(entry.path), "cannot be read, or too large", whole=True)
+                yield entry, FileScan(skipped=(missing,))
             else:
                 yield entry, scan_file(entry.path, text)
 
