@@ -63,9 +63,13 @@ def _encode(details: ImageDetails) -> str:
 
 
 def _decode(payload: str | None) -> ImageDetails | None:
+    """The details in a payload; one that is damaged, or of another format, is no memory."""
     if payload is None:
         return None
-    values = json.loads(payload)
-    if values.pop("format", 0) != FORMAT:
+    try:
+        values = json.loads(payload)
+        if values.pop("format", 0) != FORMAT:
+            return None
+        return ImageDetails(**{**values, "platforms": tuple(values["platforms"])})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-    return ImageDetails(**{**values, "platforms": tuple(values["platforms"])})

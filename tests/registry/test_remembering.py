@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from imagebot.imageref import Repository
 from imagebot.model import ImageDetails
 from imagebot.registry.remembering import Remembering
@@ -81,3 +83,14 @@ def test_tags_are_always_asked(tmp_path: Path) -> None:
         assert remembering.tags(APP) == remembering.tags(APP) == ("1.0",)
 
     assert inner.asked == ["tags", "tags"]
+
+
+@pytest.mark.parametrize(
+    "payload", ["{broken", "[]", "null", '{"format": 1}', '{"format": 1, "platforms": 7}']
+)
+def test_a_damaged_memory_is_none(tmp_path: Path, payload: str) -> None:
+    """A payload that cannot be read costs a question, never the cycle."""
+    inner = Counting()
+    with State.open(f"sqlite:///{tmp_path / 's.db'}") as state:
+        state.remember_image(str(APP), DIGEST, payload)
+        assert Remembering(inner, state).details(APP, DIGEST).platforms == ("linux/amd64",)
