@@ -27,7 +27,7 @@ class Alphabetical:
         """Order by name. Code points order as their UTF-8 bytes do."""
         del situation
         said = "first" if self.descending else "last"
-        return Order(_rank, _rank, f"{said} in byte order", self.descending)
+        return Order(_rank, _rank, f"{said} in byte order", self.descending, any_text=True)
 
     def wants(self, candidates: Sequence[str], situation: Situation) -> tuple[str, ...]:
         """Nothing: names are enough."""

@@ -44,13 +44,15 @@ class Order:
 
     `rank` places a candidate or drops it; `place` places the running tag, which may well be
     outside of what the policy admits. `descending` turns the order round. `said` says what made
-    the winner win, in words.
+    the winner win, in words. `any_text` says that every text has a place, also one that is no
+    answer to what was asked.
     """
 
     rank: Rank
     place: Rank
     said: str
     descending: bool = False
+    any_text: bool = False
 
 
 class Policy(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from imagebot.imageref import is_tag
@@ -24,6 +24,7 @@ from imagebot.policy.base import (
 )
 from imagebot.policy.filters import Filtered, TagFilter
 from imagebot.policy.guards import MAX_JUDGED, Guard, first_passing
+from imagebot.policy.standing import Standing, standing
 
 SIGNATURE = "a signature, attestation or SBOM, not an image"
 
@@ -72,13 +73,19 @@ def select(
     except UndecidedError as undecided:
         return Selection(None, dropped=filtered.dropped, error=str(undecided), why=str(undecided))
     ballot = _ranked(filtered, order)
-    running = _running(order, situation)
+    stands = standing(order, situation, tag_filter)
+    if stands and allow_downgrade and not stands.whole:
+        # A near place refuses what is below it: nothing to do where going back is allowed.
+        stands = None
+    if stands:
+        situation = replace(situation, text=stands.text)
+    running = stands.key if stands else None
     if running is not None and not allow_downgrade:
         _drop_older(ballot, order, running, current)
     if separate:
         _keep_lane(ballot, policy, situation, separate, lane)
     stopped = _guard(ballot, order, running, situation, guards) if guards else None
-    return stopped or _outcome(policy, ballot, order, situation, running)
+    return stopped or _outcome(policy, ballot, order, situation, stands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +129,6 @@ def _ranked(filtered: Filtered, order: Order) -> _Ballot:
     # The second sort is stable, reversed or not: equals keep the order of the first.
     names.sort(key=keys.__getitem__, reverse=not order.descending)
     return _Ballot(names, keys, filtered.texts, dropped)
-
-
-def _running(order: Order, situation: Situation) -> Key | None:
-    """The running tag's place, if it has one."""
-    if situation.current is None or situation.text is None:
-        return None
-    place = order.place(situation.text, situation.current)
-    return None if isinstance(place, str) else place
 
 
 def _drop_older(ballot: _Ballot, order: Order, running: Key, current: str | None) -> None:
@@ -207,25 +206,30 @@ def _best_of(kept_out: Mapping[str, str]) -> str:
 
 
 def _outcome(
-    policy: Policy, ballot: _Ballot, order: Order, situation: Situation, running: Key | None
+    policy: Policy, ballot: _Ballot, order: Order, situation: Situation, stands: Standing | None
 ) -> Selection:
     names, dropped, current = ballot.names, ballot.dropped, situation.current
     if not names and (ballot.held or ballot.apart):
         return _nobody_passed(ballot, current)
-    if not names and not (running is not None and ballot.keys):
+    if not names and not (stands and ballot.keys):
         error = _nobody(policy, ballot)
         return Selection(None, dropped=dropped, error=error, why=error)
     if not names:
         why = f"every tag that {policy} admits is older than the running {shown(current)}"
-        return Selection(current, dropped=dropped, why=why)
+        return Selection(current, dropped=dropped, why=why + _compared(current, stands))
     best = names[0]
     kept_out = ballot.held
-    if current is not None and (best == current or running == ballot.keys[best]):
+    if current is not None and (best == current or (stands and stands.key == ballot.keys[best])):
         best, kept_out = current, ballot.held or ballot.apart
-        why = f"the running {shown(current)} " + ("stays" if kept_out else f"is {order.said}")
+        stays = kept_out or not (stands is None or stands.whole)
+        why = f"the running {shown(current)} " + ("stays" if stays else f"is {order.said}")
     else:
-        why = f"{shown(best)} is {order.said}" + _beside(situation, running)
-    why += _ties(ballot, best) + (f"; {_best_of(kept_out)}" if kept_out else "")
+        why = f"{shown(best)} is {order.said}"
+    why += (
+        _compared(current, stands)
+        + _ties(ballot, best)
+        + (f"; {_best_of(kept_out)}" if kept_out else "")
+    )
     return Selection(
         best,
         tuple(names),
@@ -252,11 +256,15 @@ def _size(policy: Policy, ballot: _Ballot, situation: Situation, best: str) -> s
     return policy.step(situation.text, ballot.texts.get(best, best))
 
 
-def _beside(situation: Situation, running: Key | None) -> str:
-    """What a reader must know of a running tag that could not be compared."""
-    if situation.current is None or running is not None:
+def _compared(current: str | None, stands: Standing | None) -> str:
+    """What a reader must know of a running tag that was not compared as it is."""
+    if current is None or (stands and stands.whole):
         return ""
-    return f"; the running {shown(situation.current)} has no place in that order"
+    if stands and stands.text == current:
+        return "; nothing is extracted from the running tag, so it was compared as it is"
+    if stands:
+        return f"; the running tag was compared as {shown(stands.text)}"
+    return f"; the running {shown(current)} has no place in that order and was not compared"
 
 
 def _ties(ballot: _Ballot, best: str) -> str:

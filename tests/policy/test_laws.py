@@ -199,7 +199,117 @@ def test_running_tag_without_a_place() -> None:
     """A running tag that the policy cannot read gives way to the best, and the sentence says so."""
     selection = select(compile_policy({"semver": "^1.0"}), ["1.1.2", "0.1"], current="latest")
     assert selection.chosen == "1.1.2"
-    assert "the running latest has no place in that order" in selection.why
+    assert "the running latest has no place in that order and was not compared" in selection.why
+
+
+VERSION_FILTER = compile_filter(allow=[r"^v(?P<v>\d+\.\d+\.\d+)$"], extract="$v")
+TIME_FILTER = compile_filter(allow=[r"^main-[0-9a-f]+-(?P<ts>[0-9]+)$"], extract="$ts")
+RELEASE_FILTER = compile_filter(allow=[r"^(?P<t>RELEASE\.[0-9TZ-]+Z)$"], extract="$t")
+OLD_RELEASE, NEW_RELEASE = "RELEASE.2024-01-02T00-00-00Z", "RELEASE.2024-03-02T00-00-00Z"
+
+
+@pytest.mark.parametrize(
+    ("spec", "chosen_filter", "tags", "compared"),
+    [
+        ({"semver": "*"}, None, ("2.0.0.1", "1.9.0", "2.0.1"), "2.0.0"),
+        ({"semver": "*"}, None, ("2.0.5rc1", "2.0.3", "2.0.6"), "2.0.5"),
+        ({"semver": "*"}, VERSION_FILTER, ("v2.0.0-hotfix.1", "v1.9.0", "v2.0.0"), "as it is"),
+        ({"semver": "*"}, VERSION_FILTER, ("v2.0.0.1", "v1.9.0", "v2.0.1"), "v2.0.0"),
+        ({"numerical": "asc"}, None, ("20240301-hotfix", "20240201", "20240401"), "20240301"),
+        ({"numerical": "desc"}, None, ("5-hotfix", "6", "4"), "5"),
+        (
+            {"numerical": "asc"},
+            TIME_FILTER,
+            (
+                "main-2d3fcbd-1611906956-dirty",
+                "main-2d3fcbd-1611906950",
+                "main-2d3fcbd-1611906957",
+            ),
+            "1611906956",
+        ),
+        ({"calendar": {}}, None, ("2024.03.01-rc1", "2024.01.01", "2024.03.02"), "2024.03.01"),
+        ({"calendar": {}}, None, ("20240301a", "20240201", "20240302"), "20240301"),
+        (
+            {"alphabetical": "asc"},
+            RELEASE_FILTER,
+            (f"{NEW_RELEASE}.hotfix.4f5e6d7", OLD_RELEASE, "RELEASE.2024-03-03T00-00-00Z"),
+            NEW_RELEASE,
+        ),
+        (
+            {"regex": {"pattern": r"^(\d+)_(\d+)$", "template": "$1.$2", "as": "version"}},
+            None,
+            ("2_0-hotfix", "1_9", "2_1"),
+            "2_0",
+        ),
+    ],
+)
+def test_a_running_tag_that_is_read_in_part_is_never_left_for_an_older_one(
+    spec: dict[str, Any], chosen_filter: Any, tags: tuple[str, str, str], compared: str
+) -> None:
+    """A hotfix, a fourth number or a suffix does not open the way back; what is above wins."""
+    running, older, newer = tags
+    policy = compile_policy(spec)
+    stays = select(policy, [older, running], current=running, tag_filter=chosen_filter)
+    assert (stays.chosen, stays.error) == (running, None)
+    assert "running" in stays.why
+    assert compared in stays.why
+    moves = select(policy, [older, running, newer], current=running, tag_filter=chosen_filter)
+    assert moves.chosen == newer
+    assert compared in moves.why
+    back = select(policy, [older], current=running, tag_filter=chosen_filter, allow_downgrade=True)
+    assert back.chosen == older
+
+
+def test_the_equal_of_a_leading_part_does_not_replace_the_running_tag() -> None:
+    """2.0.0 is not above 2.0.0.1; and a step from there is measured from 2.0.0."""
+    policy = compile_policy({"semver": "*"})
+    stays = select(policy, ["1.9.0", "2.0.0"], current="2.0.0.1")
+    assert stays.chosen == "2.0.0.1"
+    assert "the running 2.0.0.1 stays; the running tag was compared as 2.0.0" in stays.why
+    assert select(policy, ["3.0.0"], current="2.0.0.1").size == "major"
+    lane = select(policy, ["2.0.1", "3.0.0"], current="2.0.0.1", separate=("major",))
+    assert lane.chosen == "2.0.1"
+
+
+@pytest.mark.parametrize(
+    "running", ["latest", "4f5e6d7", "4f5e6d7-dirty", "sha-1234567", "main", "feature-2"]
+)
+@pytest.mark.parametrize(
+    ("spec", "chosen_filter", "best"),
+    [
+        ({"semver": "*"}, None, "1.1.2"),
+        ({"semver": "*"}, VERSION_FILTER, "v0.1.0"),
+        ({"numerical": "asc"}, TIME_FILTER, "main-2d3fcbd-3"),
+        ({"alphabetical": "asc"}, TIME_FILTER, "main-2d3fcbd-3"),
+    ],
+)
+def test_a_tag_with_nothing_to_place_gives_way(
+    running: str, spec: dict[str, Any], chosen_filter: Any, best: str
+) -> None:
+    """A moving tag, a commit or a branch is no version, not even by the digits it starts with."""
+    selection = select(
+        compile_policy(spec), [best, running], current=running, tag_filter=chosen_filter
+    )
+    assert selection.chosen == best
+    assert f"the running {running} has no place in that order" in selection.why
+
+
+@given(
+    release=st.tuples(*[st.integers(0, 9)] * 3),
+    behind=st.sampled_from(["", ".1", "-hotfix", "-hotfix.1", "rc1", "_4", "-01", "-r3", ".x"]),
+    tags=st.lists(st.tuples(*[st.integers(0, 9)] * 3), min_size=1, max_size=6),
+    chosen_filter=st.sampled_from([None, VERSION_FILTER]),
+)
+def test_what_stands_behind_a_version_never_sends_it_back(
+    release: tuple[int, ...], behind: str, tags: list[tuple[int, ...]], chosen_filter: Any
+) -> None:
+    """Whatever is written behind the running version, no lower version is chosen."""
+    running = "v" + ".".join(map(str, release)) + behind
+    listed = {"v" + ".".join(map(str, numbers)): numbers for numbers in tags}
+    policy = compile_policy({"semver": "*"})
+    chosen = select(policy, [*listed], current=running, tag_filter=chosen_filter).chosen
+    assert chosen is not None
+    assert listed.get(chosen, release) >= release
 
 
 def test_same_answer_in_every_process() -> None:
