@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from imagebot.compat import argocd, argocdapps, flux
-from imagebot.compat.fluxpolicy import Fleet
-from imagebot.compat.notes import Notes
 from imagebot.compat.settings import OFF, settings_of, spec, why_off
 from imagebot.manifests.findings import Finding
 from imagebot.model import FileScan, Skipped
@@ -28,6 +25,11 @@ def govern(scans: Mapping[str, FileScan]) -> tuple[dict[str, FileScan], tuple[Fi
     objects = [found for path in sorted(scans) for found in scans[path].objects]
     if not objects and not any(scan.markers for scan in scans.values()):
         return dict(scans), ()
+    # Most repositories have no such object, and need none of this.
+    from imagebot.compat import argocd, argocdapps, flux
+    from imagebot.compat.fluxpolicy import Fleet
+    from imagebot.compat.notes import Notes
+
     notes = Notes()
     fleet = Fleet(objects)
     marked = {path: flux.join(path, scans[path], fleet, notes) for path in sorted(scans)}
