@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from imagebot.errors import EditRefused
 from imagebot.imageref import is_digest, is_tag, parse
+from imagebot.manifests.kustomize import KIND
 from imagebot.model import Edit, ImageUse, Role, Slot
 
 
@@ -16,22 +17,36 @@ def edits_for(use: ImageUse, tag: str, digest: str) -> tuple[Edit, ...]:
 
     An empty string means that the new reference has no such part. The repository part stays as
     it is written, except in a whole reference for which a policy in the repository names another.
-    Raises EditRefused when the scalars of the use cannot say the new reference: a digest where
-    only a tag is written, or a part to remove that is a line of its own.
+    A kustomization's entry without a digest gets one as a key behind its `newTag`. Raises
+    EditRefused when the scalars of the use cannot say the new reference: a digest beside a lone
+    tag elsewhere, or a part to remove that is a line of its own.
     """
     if not (tag or digest):
         _refuse(use, "a reference needs a tag or a digest")
     if (tag and not is_tag(tag)) or (digest and not is_digest(digest)):
         _refuse(use, f"{tag!r} and {digest!r} are no tag and digest")
     roles = {slot.role for slot in use.slots}
+    added = _added_digest(use, roles, digest)
     if "reference" not in roles:
-        _check(use, roles, tag, digest)
+        _check(use, {*roles, "digest"} if added else roles, tag, digest)
     texts = ((slot, _text(use, slot, tag, digest)) for slot in use.slots)
-    return tuple(
-        Edit(use.path, slot.document, slot.keys, slot.text, text, slot.where)
-        for slot, text in texts
-        if text != slot.text
+    return (
+        tuple(
+            Edit(use.path, slot.document, slot.keys, slot.text, text, slot.where)
+            for slot, text in texts
+            if text != slot.text
+        )
+        + added
     )
+
+
+def _added_digest(use: ImageUse, roles: set[Role], digest: str) -> tuple[Edit, ...]:
+    """The `digest` that an images entry of a kustomization gets beside its `newTag`."""
+    if not digest or use.kind != KIND or roles != {"tag"} or any(map(_holds_both, use.slots)):
+        return ()
+    (slot,) = use.slots
+    keys = (*slot.keys[:-1], "digest")
+    return (Edit(use.path, slot.document, keys, "", digest, slot.where, str(slot.keys[-1])),)
 
 
 def _text(use: ImageUse, slot: Slot, tag: str, digest: str) -> str:

@@ -41,6 +41,10 @@ ENTRIES = [
     ("{name: docker.io/library/q, newTag: v1}", "docker.io/library/q:0", "0755", ""),
     ("{name: s, newTag: !!str null}", "s:0", "off", ""),
     ("{newTag: !!str 1.10, name: r}", "r:0", "1.30", ""),
+    ("{name: t, newTag: v1}", "t:0", "v2", NEW),
+    ("{newTag: '1.10', name: u}", "u:0", "1.20", NEW),
+    ("name: v\n  newTag: v1 # why", "v:0", "v2", NEW),
+    ('newTag: "1"\n  newName: ghcr.io/acme/w\n  name: w', "w:0", "1", NEW),
 ]  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from imagebot.errors import EditRefused, Where
@@ -59,8 +61,7 @@ def test_each_scalar_gets_its_part_of_the_version(
 @pytest.mark.parametrize(
     ("slots", "tag", "digest", "message"),
     [
-        ([("tag", "1")], "2", NEW, "no place for a digest"),
-        ([("tag", "1")], "", NEW, "no place for a digest"),
+        ([("tag", "1")], "", NEW, "tag is a value of its own"),
         ([("digest", OLD)], "2", NEW, "no place for a tag"),
         ([("digest", OLD)], "2", "", "no place for a tag"),
         ([("tag", "1"), ("digest", OLD)], "2", "", "digest is a value of its own"),
@@ -74,8 +75,31 @@ def test_each_scalar_gets_its_part_of_the_version(
 def test_a_version_that_the_place_cannot_say_is_refused(
     slots: list[tuple[Role, str]], tag: str, digest: str, message: str
 ) -> None:
-    """Lines are never added or removed; the refusal names the use and its place."""
+    """Lines are never removed; the refusal names the use and its place."""
     with pytest.raises(EditRefused, match=message) as refused:
         edits_for(_use("a:1", slots), tag, digest)
     assert refused.value.message.startswith("images[0] a: ")
     assert refused.value.where == Where("f.yaml", 3, 5)
+
+
+def test_a_kustomization_gets_its_digest_behind_the_tag() -> None:
+    """An entry with a tag alone is pinned by a new key; the tag may move at once."""
+    use = _use("a:1", [("tag", "1")])
+    (added,) = edits_for(use, "1", NEW)
+    assert (added.keys, added.old, added.new, added.after) == (
+        ("images", 0, "digest"),
+        "",
+        NEW,
+        "tag",
+    )
+    assert [(edit.keys[-1], edit.new) for edit in edits_for(use, "2", NEW)] == [
+        ("tag", "2"),
+        ("digest", NEW),
+    ]
+
+
+def test_a_lone_tag_elsewhere_gets_no_digest() -> None:
+    """Only a kustomization is known to read a digest beside a tag."""
+    use = replace(_use("a:1", [("tag", "1")]), kind="marker")
+    with pytest.raises(EditRefused, match="no place for a digest"):
+        edits_for(use, "2", NEW)

@@ -97,7 +97,7 @@ class Look:
 
 def app(rule: str, written: str, answers: Images, **facts) -> Look:
     """One overlay that runs the app, with one rule for it."""
-    text = written if "\n" in written else kustomization(written)
+    text = written if written.startswith(("images:", "apiVersion:")) else kustomization(written)
     config = f"images: [{{match: '**', {rule}}}]" if rule else ""
     path = FILE if text.startswith("images:") else POD
     return Look(config, {path: text}, {APP: answers}, Facts(**facts))
