@@ -7,7 +7,6 @@ It never puts a credential into a request whose origin was not checked first.
 from __future__ import annotations
 
 import base64
-import threading
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -17,6 +16,7 @@ from imagebot.errors import RegistryError
 from imagebot.http import Origin, Response, Url
 from imagebot.imageref import Repository
 from imagebot.registry.challenge import Challenge, parse_challenges
+from imagebot.registry.lockout import Lockout
 from imagebot.registry.realm import checked_realm
 from imagebot.registry.token import Token, Tokens, read_token
 
@@ -25,8 +25,6 @@ _HIDDEN = frozenset({403, 404})
 _NO_POST = frozenset({404, 405})
 _OK = 200
 TOKEN_CAP = 262_144
-MAX_REJECTIONS = 3
-"""Rejected logins in a row after which a credential is not sent again: accounts get locked."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -95,8 +93,7 @@ class Authenticator:
         self._token_servers = token_servers or {}
         self._logins: dict[Origin, _Login] = {}
         self._tokens = Tokens(now)
-        self._rejections: dict[tuple[Origin, Credential], int] = {}
-        self._lock = threading.Lock()
+        self._lockout = Lockout()
 
     def flow(
         self, ask: Ask, registry: Origin, repository: Repository, credential: Credential | None
@@ -104,11 +101,12 @@ class Authenticator:
         """Ask with what is known about the origin, log in when it wants that, ask once more.
 
         At most four requests; returns the last answer whatever its status. Raises RegistryError
-        when the token server is refused, rejects the login, or answers nonsense.
+        when the token server is refused, rejects the login, or answers nonsense, and when the
+        login was rejected too often.
         """
         known = self._logins.get(registry)
         header = yield from self._header(registry, repository, credential, stale="")
-        response = yield _authorized(ask, header)
+        response = yield from self._sent(ask, header, registry, credential)
         bearer = credential is not None and bool(credential.registry_token)
         hidden = response.status in _HIDDEN and credential is not None and known is None
         if bearer or not (response.status == UNAUTHORIZED or hidden):
@@ -125,7 +123,16 @@ class Authenticator:
         again = yield from self._header(registry, repository, credential, stale=header)
         if again in {"", header}:
             return response
-        return (yield _authorized(ask, again))
+        return (yield from self._sent(ask, again, registry, credential))
+
+    def _sent(self, ask: Ask, header: str, registry: Origin, credential: Credential | None) -> Flow:
+        """The answer to one request with this header. A password in it is a login."""
+        if not header.startswith("Basic "):
+            return (yield _authorized(ask, header))
+        with self._lockout.attempt(registry, credential) as login:
+            response = yield _authorized(ask, header)
+            login.answered(response.status)
+        return response
 
     def _login(self, registry: Origin, response: Response) -> _Login | None:
         """The way in that an answer offers: Bearer if its realm is a URL, else Basic."""
@@ -169,13 +176,16 @@ class Authenticator:
         self, registry: Origin, login: _Login, scope: str, credential: Credential | None
     ) -> Generator[Ask, Response, Token]:
         """A new token: by POST with an identity token, else by GET, anonymously if need be."""
-        self._check_rejections(registry, credential)
         asks = _token_asks(login, scope, credential)
-        response = yield asks[0]
-        for ask in asks[1:]:
-            if response.status in _NO_POST:
-                response = yield ask
-        self._note_rejection(registry, credential, rejected=response.status == UNAUTHORIZED)
+        if credential is None:
+            response = yield asks[0]
+        else:
+            with self._lockout.attempt(registry, credential) as attempt:
+                response = yield asks[0]
+                for ask in asks[1:]:
+                    if response.status in _NO_POST:
+                        response = yield ask
+                attempt.answered(response.status)
         if response.status != _OK:
             raise RegistryError(
                 f"{registry}: its token server answers {response.status}",
@@ -185,24 +195,6 @@ class Authenticator:
         if not response.url.startswith(f"{login.realm.origin if login.realm else ''}/"):
             raise RegistryError(f"{registry}: its token server sends us to another origin")
         return read_token(response, self._now())
-
-    def _check_rejections(self, registry: Origin, credential: Credential | None) -> None:
-        if credential is not None and (
-            self._rejections.get((registry, credential), 0) >= MAX_REJECTIONS
-        ):
-            raise RegistryError(
-                f"{registry}: the login was rejected {MAX_REJECTIONS} times and is not sent again",
-                hint="is the login for this registry still valid?",
-                status=UNAUTHORIZED,
-            )
-
-    def _note_rejection(
-        self, registry: Origin, credential: Credential | None, *, rejected: bool
-    ) -> None:
-        if credential is not None:
-            with self._lock:
-                key = (registry, credential)
-                self._rejections[key] = self._rejections.get(key, 0) + 1 if rejected else 0
 
 
 def _authorized(ask: Ask, header: str) -> Ask:

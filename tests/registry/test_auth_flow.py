@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,8 +14,9 @@ import pytest
 from imagebot.errors import RegistryError
 from imagebot.http import HttpClient
 from imagebot.imageref import Repository, parse_repository
-from imagebot.registry.auth import MAX_REJECTIONS, Authenticator, Credential
+from imagebot.registry.auth import Authenticator, Credential
 from imagebot.registry.distribution import DistributionRegistry
+from imagebot.registry.lockout import MAX_REJECTIONS
 from tests.support.certificates import Authority
 from tests.support.misbehaving import Handler, Misbehaving, Seen, Wire, script, status
 from tests.support.names import resolve_to_loopback
@@ -374,6 +376,53 @@ def test_a_rejected_login_is_not_hammered() -> None:
             with pytest.raises(RegistryError):
                 client.tags(repo(server, f"acme/web{number}"))
         assert len(tokens.seen) == MAX_REJECTIONS
+
+
+@pytest.mark.parametrize("kind", ["basic", "token"])
+def test_a_wrong_login_is_tried_in_turn_by_many_threads(kind: str) -> None:
+    """Sixteen threads with one wrong password send it as often as one would: three times."""
+    sent: list[str] = []
+
+    def handle(seen: Seen, wire: Wire) -> None:
+        if "authorization" in seen.headers:
+            sent.append(seen.path)
+            time.sleep(0.05)
+        bearer = f'Bearer realm="{SAME.format(host=server.netloc)}",service="x"'
+        challenge = 'Basic realm="x"' if kind == "basic" else bearer
+        wire.reply(401, headers={"WWW-Authenticate": challenge})
+
+    with Misbehaving(handle) as server, registry(LOGIN) as client:
+
+        def ask(number: int) -> str:
+            with pytest.raises(RegistryError) as caught:
+                client.tags(repo(server, f"acme/web{number}"))
+            return str(caught.value)
+
+        with ThreadPoolExecutor(16) as pool:
+            said = list(pool.map(ask, range(40)))
+    assert len(sent) == MAX_REJECTIONS
+    assert sum("is not sent again" in line for line in said) == 40 - MAX_REJECTIONS
+
+
+def test_a_login_that_works_is_used_by_many_threads_at_once() -> None:
+    """The turn that a first login takes does not make a registry slow for good."""
+    together = threading.Barrier(4, timeout=10)
+    first = threading.Event()
+
+    def handle(seen: Seen, wire: Wire) -> None:
+        if "authorization" not in seen.headers:
+            wire.reply(401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+            return
+        if first.is_set():
+            together.wait()
+        tags(seen, wire)
+
+    with Misbehaving(handle) as server, registry(LOGIN) as client:
+        client.tags(repo(server))
+        first.set()
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda n: client.tags(repo(server, f"acme/{n}")), range(4)))
+    assert answers == [("1.0",)] * 4
 
 
 def test_an_evil_realm_gets_nothing_at_all() -> None:
