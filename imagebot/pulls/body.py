@@ -121,8 +121,9 @@ def _superseded(marker: Marker) -> Section:
 
 def _handling() -> str:
     return (
-        "**Merge** to roll it out. **Close** to refuse: this change stays refused until a newer "
-        "version comes. **Push a commit** to take over: imagebot stops, and never overwrites it; "
+        "**Merge** to roll it out; a revert pauses this version. **Close** to refuse: this change "
+        "stays refused until a newer version comes. **Push a commit** to take over: imagebot "
+        "stops, and never overwrites it; "
         "delete the branch then to start anew. The label `imagebot-hold` freezes the request."
     )
 

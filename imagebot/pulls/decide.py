@@ -6,6 +6,7 @@ needs to remember it reads from the branch and from the request's own marker.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from imagebot.forge.port import PullRequest
@@ -25,6 +26,9 @@ from imagebot.pulls.markdown import code
 from imagebot.pulls.marker import BOT, MAX_HISTORY, MAX_KEY, Marker, decode
 
 HOLD_LABELS = frozenset({"imagebot-hold", "stop-updating"})
+RELEASE_LABEL = "imagebot-release"
+"""On a merged request: its change may come again, though somebody took it back."""
+
 EDITED, RETARGETED, OBSOLETE = "edited", "retargeted", "obsolete"
 _SHORT_SHA = 12
 
@@ -142,8 +146,7 @@ def _disposable(observed: Observed) -> bool:
     branch = observed.branch
     if branch is None or branch.own:
         return True
-    mine = [pull for pull in observed.pulls if pull.head == observed.head]
-    latest = max(mine, key=lambda pull: pull.number, default=None)
+    latest = _latest(pull for pull in observed.pulls if pull.head == observed.head)
     finished = latest is not None and latest.state == "merged" and not _open(observed)
     return branch.merged and finished
 
@@ -219,7 +222,7 @@ def _retire(observed: Observed, pull: PullRequest | None) -> Action:
 
 def _open_new(observed: Observed, desired: Desired, policy: DecidePolicy) -> Action:
     if refused := _refusal(observed, desired):
-        return Skip(f"#{refused.number} with the same change was closed without a merge")
+        return Skip(refused)
     if policy.limit and policy.open_requests >= policy.limit:
         return Skip(f"{policy.open_requests} requests are open, the limit is {policy.limit}")
     branch = observed.branch
@@ -232,19 +235,37 @@ def _open_new(observed: Observed, desired: Desired, policy: DecidePolicy) -> Act
     return PushAndCreate("a change is wanted and has no request", desired.title, marker, lease)
 
 
-def _refusal(observed: Observed, desired: Desired) -> PullRequest | None:
-    """The request by which a person refused this very change; the latest with it decides."""
+def _refusal(observed: Observed, desired: Desired) -> str:
+    """Why people do not want this very change; empty when they may. The latest with it decides."""
     done = [p for p in observed.pulls if p.head == observed.head and p.state != "open"]
-    latest = max(
-        (p for p in done if _asked_for(observed, p, desired)),
-        key=lambda pull: pull.number,
-        default=None,
-    )
-    if latest is None or latest.state == "merged":
-        return None
+    latest = _latest(p for p in done if _asked_for(observed, p, desired))
+    if latest is None:
+        return ""
+    if latest.state == "merged":
+        return _reverted(observed, latest, done)
     marker = _marker(observed, latest)
     handed_back = marker is not None and bool({EDITED, OBSOLETE} & set(marker.told))
-    return None if handed_back or (marker and marker.closed_by) else latest
+    if handed_back or (marker and marker.closed_by):
+        return ""
+    return f"#{latest.number} with the same change was closed without a merge"
+
+
+def _reverted(observed: Observed, merged: PullRequest, done: list[PullRequest]) -> str:
+    """Why a change that was merged does not come again: somebody took it back.
+
+    Nobody did when another change was merged since, for then it is the policy that goes back.
+    """
+    here = (p for p in done if p.state == "merged" and p.base == observed.base)
+    if _latest(here) != merged or RELEASE_LABEL in merged.labels:
+        return ""
+    return (
+        f"#{merged.number} with the same change was merged and has been reverted since: held "
+        f"until a newer version comes, or that request has the label {RELEASE_LABEL!r}"
+    )
+
+
+def _latest(pulls: Iterable[PullRequest]) -> PullRequest | None:
+    return max(pulls, key=lambda pull: pull.number, default=None)
 
 
 def _asked_for(observed: Observed, pull: PullRequest, desired: Desired) -> bool:

@@ -72,7 +72,7 @@ def test_one_change_is_told_whole() -> None:
         f"[what changed](https://github.com/acme/my-app/compare/{'a' * 40}...{'b' * 40})",
         "- redis in staging: the registry did not answer",
         "**Superseded while this request was open:** `1.4.9`, `1.4.8`",
-        "**Merge** to roll it out. **Close** to refuse",
+        "**Merge** to roll it out; a revert pauses this version. **Close** to refuse",
         "onto `main` at `abc123def456`",
     ):
         assert wanted in body

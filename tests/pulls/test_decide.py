@@ -24,7 +24,7 @@ from imagebot.pulls.actions import (
     UpdateText,
     settled,
 )
-from imagebot.pulls.decide import BranchFacts, DecidePolicy, Desired, decide
+from imagebot.pulls.decide import RELEASE_LABEL, BranchFacts, DecidePolicy, Desired, decide
 from imagebot.pulls.marker import decode
 from tests.pulls.world import A, B, World, marker_of, own_branch, request
 
@@ -54,6 +54,8 @@ FOREIGN_REFUSAL = request(
 WIPED_REFUSAL = replace(WIPED, state="closed", title="Not now", head_sha=OWN_A.sha)
 MANY = replace(A, title="production: platform (3 images)", version="api 1.1, web 1.2")
 MANY_REFUSED = replace(WIPED, state="closed", title=MANY.title)
+RELEASED = replace(MERGED, labels=("dependencies", RELEASE_LABEL))
+MERGED_B = request(2, "merged", marker_of(B))
 LATER_MERGE = replace(MERGED, number=2)
 OTHER_MERGE = replace(MERGED, number=2, head="feature")
 TWIN = replace(OPEN, number=7)
@@ -89,14 +91,28 @@ SITUATIONS: list[tuple[str, BranchFacts | None, tuple[PullRequest, ...], Desired
     ("a person refused and wiped the text", None, (replace(WIPED, state="closed"),), A, Skip),
     ("a person took over, then deleted the branch", None, (HANDED_BACK,), A, PushAndCreate),
     ("we closed it, it is needed again", None, (BY_BOT,), A, PushAndCreate),
-    ("it was merged, then reverted", None, (MERGED,), A, PushAndCreate),
+    ("it was merged, then reverted", None, (MERGED,), A, Skip),
+    ("it was merged, then reverted, the branch is back", OWN_A, (MERGED,), A, Skip),
+    ("it was merged, then reverted, then released", None, (RELEASED,), A, PushAndCreate),
+    ("released, merged again, reverted again", None, (RELEASED, LATER_MERGE), A, Skip),
+    ("released, then refused", None, (RELEASED, replace(REFUSED, number=2)), A, Skip),
+    ("it was merged, then reverted, a newer version came", None, (MERGED,), B, PushAndCreate),
+    (
+        "it was merged, then another one, now it is wanted again",
+        None,
+        (MERGED, MERGED_B),
+        A,
+        PushAndCreate,
+    ),
+    ("the other one was merged before", None, (replace(MERGED_B, number=1), LATER_MERGE), A, Skip),
+    ("merged into another branch", None, (replace(MERGED, base="release"),), A, PushAndCreate),
     ("it was merged, branch kept", ON_BASE, (MERGED,), None, DeleteBranch),
     (
-        "refused long ago, later merged",
+        "refused long ago, later merged and reverted",
         None,
         (REFUSED, replace(MERGED, number=2)),
         A,
-        PushAndCreate,
+        Skip,
     ),
     ("a person opened it again", OWN_A, (OPEN, replace(REFUSED, number=2)), A, Nothing),
     ("a person renamed it", OWN_A, (RENAMED,), A, Nothing),
@@ -245,6 +261,8 @@ REQUESTS: tuple[tuple[PullRequest, ...], ...] = (
     (BY_BOT,),
     (HANDED_BACK,),
     (MERGED,),
+    (RELEASED,),
+    (MERGED, MERGED_B),
     (REFUSED, TWIN),
     (MERGED, TWIN),
     (BY_BOT, replace(REFUSED, number=2)),
@@ -392,3 +410,21 @@ def test_a_refusal_is_remembered(wishes: list[Desired]) -> None:
             refused.add(desired.fingerprint)
             w.remove_branch()
     assert len(w.pulls) == len(refused)
+
+
+def test_a_revert_holds_until_something_newer_or_a_release() -> None:
+    """Merged, reverted, merged, reverted: each time the bot waits for people, and says for what."""
+    w = World()
+    for number in (1, 2):
+        w.run(A)
+        merged = replace(w.pulls[number], state="merged", head_sha=A.fingerprint)
+        w.pulls[number] = merged
+        w.remove_branch()
+        (held,) = w.run(A)
+        assert isinstance(held, Skip)
+        assert f"#{number} with the same change was merged and has been reverted" in held.reason
+        assert RELEASE_LABEL in held.reason
+        w.pulls[number] = replace(merged, labels=(RELEASE_LABEL,))
+    w.pulls[2] = replace(w.pulls[2], labels=())
+    w.run(B)
+    assert [pull.title for pull in w.opened()] == [B.title]

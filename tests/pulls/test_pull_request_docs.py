@@ -62,6 +62,6 @@ def test_every_row_of_the_table_is_true() -> None:
 
 
 def test_the_page_names_the_labels() -> None:
-    """Who wants to freeze a request finds the labels that do it."""
+    """Who wants to freeze a request, or to release a version, finds the labels that do it."""
     page = PAGE.read_text("utf-8")
-    assert all(f"`{label}`" in page for label in rules.HOLD_LABELS)
+    assert all(f"`{label}`" in page for label in (*rules.HOLD_LABELS, rules.RELEASE_LABEL))
