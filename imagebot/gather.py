@@ -72,7 +72,9 @@ def scan_repository(
     rows: dict[str, tuple[str, str]] = {}
     unread: list[Entry] = []
     for entry in view.entries():
-        if not (is_candidate(entry.path) and is_in_paths(config, entry.path)):
+        # A folder that nobody can look into may hold anything.
+        unknown = entry.path.endswith("/")
+        if not unknown and not (is_candidate(entry.path) and is_in_paths(config, entry.path)):
             continue
         if entry.refusal:
             scans[entry.path] = FileScan(

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from imagebot.gitrepo.objects import TreeEntry
     from imagebot.gitrepo.worktree import WorkingTree
 
-LINK, SUBMODULE = "120000", "160000"
+LINK, SUBMODULE, UNREADABLE = "120000", "160000", "000000"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One file of a repository. `blob` names its content, empty when nothing names it.
 
-    `refusal` says why it is neither read nor written, such as a symbolic link.
+    `refusal` says why it is neither read nor written, such as a symbolic link. A folder is an
+    entry only when nobody can say what is in it; its path ends in a slash.
     """
 
     path: str
@@ -85,6 +86,9 @@ class FolderView:
 def _entry(entry: TreeEntry) -> Entry:
     if entry.regular:
         return Entry(entry.path, entry.sha)
+    if entry.mode == UNREADABLE:
+        what = "the folder" if entry.path.endswith("/") else "the file"
+        return Entry(entry.path, entry.sha, f"{what} cannot be read: permission denied")
     kinds = {LINK: "a symbolic link", SUBMODULE: "a submodule"}
     what = kinds.get(entry.mode, "no regular file")
     return Entry(entry.path, entry.sha, f"{what}: it is neither read nor written")

@@ -20,6 +20,9 @@ from imagebot.gitrepo.run import GitRunner, preflight
 from imagebot.model import FileChange
 
 MAX_FILES = 500_000
+UNREADABLE = "000000"
+"""The mode of an entry that may not be read: a file, or a folder, whose path ends in a slash."""
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -40,8 +43,9 @@ class WorkingTree:
         """Every file, sorted by path, with git's modes: links are named, never followed.
 
         In a git repository these are the tracked files, and the untracked that are not ignored;
-        elsewhere, all files. `sha` is empty. Raises StartError when the directory cannot be read,
-        GitError when git cannot read the repository.
+        elsewhere, all files. `sha` is empty. A file or folder that this user may not read has the
+        mode UNREADABLE. Raises StartError when the directory itself cannot be read, GitError when
+        git cannot read the repository.
         """
         paths = self._git_paths() if self._in_repository() else None
         found = _walk(self.root) if paths is None else _stat_all(self.root, paths)
@@ -211,6 +215,9 @@ def _walk(root: Path) -> list[TreeEntry]:
             with os.scandir(folder) as listing:
                 items = list(listing)
         except OSError as error:
+            if prefix and isinstance(error, PermissionError):
+                found.append(TreeEntry(UNREADABLE, "tree", "", prefix))
+                continue
             raise StartError(f"{folder} cannot be read: {error.strerror}") from error
         for item in items:
             path = prefix + item.name
@@ -220,7 +227,8 @@ def _walk(root: Path) -> list[TreeEntry]:
             elif item.is_symlink():
                 found.append(TreeEntry("120000", "blob", "", path))
             elif item.is_file(follow_symlinks=False):
-                found.append(_entry(path, item.stat(follow_symlinks=False).st_mode))
+                mode = item.stat(follow_symlinks=False).st_mode
+                found.append(_entry(path, mode, readable=_may_read(item.path)))
         if len(found) > MAX_FILES:
             raise StartError(
                 f"{root} has more than {MAX_FILES} files", hint="give a smaller folder"
@@ -239,6 +247,10 @@ def _stat_all(root: Path, paths: Sequence[str]) -> list[TreeEntry]:
             try:
                 with folders.holding(path) as (folder, name):
                     mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
+                    readable = _may_read(name, folder)
+            except PermissionError:
+                found.append(TreeEntry(UNREADABLE, "blob", "", path))
+                continue
             except OSError:
                 # Tracked, but deleted or behind a link in this working tree: not there to read.
                 continue
@@ -247,9 +259,15 @@ def _stat_all(root: Path, paths: Sequence[str]) -> list[TreeEntry]:
             elif stat.S_ISLNK(mode):
                 found.append(TreeEntry("120000", "blob", "", path))
             elif stat.S_ISREG(mode):
-                found.append(_entry(path, mode))
+                found.append(_entry(path, mode, readable=readable))
     return found
 
 
-def _entry(path: str, mode: int) -> TreeEntry:
+def _may_read(name: str, folder: int | None = None) -> bool:
+    return os.access(name, os.R_OK, dir_fd=folder, effective_ids=True)
+
+
+def _entry(path: str, mode: int, *, readable: bool) -> TreeEntry:
+    if not readable:
+        return TreeEntry(UNREADABLE, "blob", "", path)
     return TreeEntry("100755" if mode & stat.S_IXUSR else "100644", "blob", "", path)

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from imagebot.config import Config
 from imagebot.errors import EditRefused, StartError
-from imagebot.gitrepo.worktree import WorkingTree
+from imagebot.gather import scan_repository
+from imagebot.gitrepo.worktree import UNREADABLE, WorkingTree
 from imagebot.model import FileChange
+from imagebot.views import FolderView
 from tests.support.gitrepos import git
 
 
@@ -49,6 +55,56 @@ def test_a_plain_directory_is_listed_without_following_links(root: Path) -> None
         "file-link.yaml": "120000",
         "dir-link": "120000",
         "loop": "120000",
+    }
+
+
+@pytest.fixture
+def locked() -> Iterator[Path]:
+    """A folder of an ordinary user, with a file and a folder that this user may not read."""
+    above = Path(tempfile.mkdtemp())
+    folder = above / "tree"
+    (folder / "closed").mkdir(parents=True)
+    (folder / "open.yaml").write_text("open: 1")
+    (folder / "closed/x.yaml").write_text("x: 1")
+    (folder / "secret.yaml").write_text("secret: 1")
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    user = os.geteuid() or 65_534
+    for path in (above, *above.rglob("*")):
+        os.chown(path, user, -1)
+    (folder / "closed").chmod(0)
+    (folder / "secret.yaml").chmod(0)
+    # Modules that are imported on first use are imported by who may read them.
+    WorkingTree(folder).entries()
+    before = os.geteuid()
+    os.seteuid(user)
+    try:
+        yield folder
+    finally:
+        os.seteuid(before)
+        (folder / "closed").chmod(0o700)
+        shutil.rmtree(above)
+
+
+def test_what_may_not_be_read_is_named_and_stops_nothing(locked: Path) -> None:
+    """In a plain folder and in a repository: the rest is listed, and read."""
+    tracked = {entry.path: entry.mode for entry in WorkingTree(locked).entries()}
+    shutil.rmtree(locked / ".git")
+    plain = {entry.path: entry.mode for entry in WorkingTree(locked).entries()}
+    known = {"open.yaml": "100644", "secret.yaml": UNREADABLE}
+    assert tracked == {**known, "closed/x.yaml": UNREADABLE}
+    assert plain == {**known, "closed/": UNREADABLE}
+    assert WorkingTree(locked).read(["open.yaml"]) == {"open.yaml": b"open: 1"}
+
+
+def test_a_scan_goes_on_beside_what_may_not_be_read(locked: Path) -> None:
+    """Each is told as skipped, with the reason; the view never tries to read them."""
+    shutil.rmtree(locked / ".git")
+    scans = scan_repository(FolderView(WorkingTree(locked)), Config.default())
+    told = {path: [skip.reason for skip in scan.skipped] for path, scan in scans.items()}
+    assert told == {
+        "closed/": ["the folder cannot be read: permission denied"],
+        "secret.yaml": ["the file cannot be read: permission denied"],
     }
 
 
