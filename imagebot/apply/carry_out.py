@@ -33,8 +33,9 @@ from imagebot.pulls.decide import Desired, Observed
 from imagebot.pulls.marker import Marker, with_marker
 from imagebot.pulls.message import commit_message
 
-RACES = ("failed to update ref", "cannot lock ref", "incorrect old value")
-"""What servers say when two pushes meet at the same instant."""
+RACES = ("failed to update ref", "cannot lock ref", "incorrect old value", "unpacker error")
+"""What is said when two pushes meet at the same instant, or when the base branch has moved: git
+then counts its history as news to the server, and cannot send what the mirror leaves out."""
 
 
 @dataclass(frozen=True)

@@ -37,10 +37,10 @@ def converge(target: Target, snapshot: Snapshot, plan: Plan) -> tuple[Outcome, .
             except PeerError as error:
                 run.leave(f"it needs another look, and {error}", failed=True)
                 break
-            if fresh.base_sha != snapshot.base_sha:
-                run.leave("the base branch moved during this run; the next one goes on")
+            if not run.still_fits(snapshot.base_sha, fresh.base_sha):
                 break
-            snapshot = fresh
+            # What was planned on the base of the first look stays a commit on it.
+            snapshot = replace(fresh, base_sha=snapshot.base_sha)
         if not run.round(snapshot):
             break
     return run.outcomes()
@@ -65,9 +65,33 @@ class _Run:
         self._pending = again
         return bool(again)
 
+    def still_fits(self, planned: str, base: str) -> bool:
+        """Leave to the next run whatever a moved base branch made stale. False when that is all.
+
+        A busy base branch moves in every run; only a group whose own files moved is stale.
+        """
+        if planned == base:
+            return True
+        mirror = self.target.mirror
+        files = {
+            group.key: [change.path for change in group.files]
+            for group in self.plan.groups
+            if group.key in (self._pending or ())
+        }
+        paths = sorted({path for part in files.values() for path in part})
+        before, now = mirror.blob_shas(planned, paths), mirror.blob_shas(base, paths)
+        same = {key for key, part in files.items() if all(before[p] == now[p] for p in part)}
+        fits = same if mirror.is_ancestor(planned, base) else set()
+        self._leave(set(self._pending or ()) - fits, "the base branch moved; the next run goes on")
+        self._pending = fits
+        return bool(fits)
+
     def leave(self, reason: str, *, failed: bool = False) -> None:
         """Give up on what is still pending and undone, naming the reason."""
-        for key in self._pending or ():
+        self._leave(self._pending or set(), reason, failed=failed)
+
+    def _leave(self, keys: set[str], reason: str, *, failed: bool = False) -> None:
+        for key in keys:
             before = self._outcomes.get(key)
             if before is not None and before.failed:
                 action = "failed" if failed else "skipped"

@@ -177,14 +177,13 @@ class World:
             message=f"set {tag} by hand",
         )
 
-    def amend(self, branch: str, message: str) -> str:
+    def amend(self, branch: str, message: str, *, parents: list[str] | None = None) -> str:
         """A person rewrites the tip of a branch, the content as it was."""
-        tip = self.remote.sha(branch)
-        tree, parent = (
-            git(self.remote.path, "rev-parse", f"{tip}{what}").decode().strip()
-            for what in ("^{tree}", "^")
-        )
-        return self._move(branch, tree, [parent], message)
+        tip = f"refs/heads/{branch}"
+        tree = git(self.remote.path, "rev-parse", f"{tip}^{{tree}}").decode().strip()
+        if parents is None:
+            parents = [git(self.remote.path, "rev-parse", f"{tip}^").decode().strip()]
+        return self._move(branch, tree, parents, message)
 
     def merge(self, source: str, target: str) -> str:
         """A merge commit of `source` on `target`, as a forge's button makes it."""
