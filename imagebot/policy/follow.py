@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from imagebot.policy.base import Key, Order, Situation, UndecidedError, no_wants, quoted
-from imagebot.policy.shape import Shape, hash_slots, is_hash, parse_shape
+from imagebot.policy.shape import FINAL, Shape, hash_slots, is_hash, parse_shape, plain_line
 
 OTHER_FORM = "not written like the running tag"
 OTHER_PREFIX = "its prefix is not that of the running tag"
@@ -29,6 +29,9 @@ STEPS = ("major", "minor", "patch")
 _PULL_REQUEST = re.compile(
     r"(?:pr|mr|pull|merge|pull-request|merge-request)[-_.]?[0-9].*", re.IGNORECASE
 )
+_PLAIN_REST: Key = (FINAL, (), "", (), ())
+"""What the key of a tag of numbers alone holds behind the numbers."""
+
 _DATE_WIDTHS = (8, 10, 12, 14)
 _YEARS = range(1990, 2200)
 
@@ -65,8 +68,12 @@ class Follow:
             shape = parse_shape(text) if not slots else parse_shape(text, slots)
             return NO_NUMBER if shape is None else _key(shape)
 
+        line = plain_line(situation.text or "") if self.largest == STEPS[0] else None
+
         def rank(text: str, tag: str) -> Key | str:
             del tag
+            if line and (plain := line.fullmatch(text)):
+                return (tuple(map(int, plain[1].split("."))), *_PLAIN_REST)
             shape = parse_shape(text)
             if slots and (shape is None or shape.form != base.form):
                 shape = parse_shape(text, slots)

@@ -105,6 +105,20 @@ def _plain_shape(prefix: str, release: str) -> Shape:
     return Shape(prefix, tuple(map(int, numbers)), widths=widths, form=form)
 
 
+def plain_line(tag: str) -> re.Pattern[str] | None:
+    """What tags of as many plain numbers as `tag` has look like; group 1 holds the numbers.
+
+    None when `tag` has more than numbers and a `v`. Such tags have one shape but for the numbers,
+    and no number that is long enough for a date: long lists of them need no taking apart.
+    """
+    plain = _PLAIN.fullmatch(tag)
+    if plain is None:
+        return None
+    prefix, numbers = plain.groups()
+    dots = numbers.count(".")
+    return re.compile(rf"{prefix}([0-9]{{1,6}}(?:\.[0-9]{{1,6}}){{{dots}}})")
+
+
 def hash_slots(tag: str) -> tuple[int, ...]:
     """The positions, among the parts between separators, of commit hashes."""
     chunks = _CHUNKS.split(tag)[::2]
