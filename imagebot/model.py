@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from imagebot.errors import Where
+from imagebot.governing import Governed, Marker, PolicyObject
 from imagebot.imageref import ImageRef, Repository
 
 KeyPath = tuple[str | int, ...]
@@ -32,29 +33,6 @@ class Slot:
     keys: KeyPath
     text: str
     where: Where
-
-
-@dataclass(frozen=True, slots=True)
-class Governed:
-    """What the objects of another updater in the repository say about an image use.
-
-    `by` names the object (`ImagePolicy flux-system/web`). `policy` is a policy's name and its
-    option as text (empty where it has none), `strict` reads versions of three parts only; `allow`,
-    `deny` and `extract` filter tags. `digest` says that the digest is written beside the tag,
-    `renames` that another name is written now. `stopped` says why nothing is done; empty when
-    something is.
-    """
-
-    by: str
-    policy: tuple[str, str]
-    strict: bool = False
-    allow: tuple[str, ...] = ()
-    deny: tuple[str, ...] = ()
-    extract: str = ""
-    platforms: tuple[str, ...] = ()
-    digest: bool = False
-    renames: bool = False
-    stopped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,52 +68,6 @@ class Skipped:
     where: Where
     reason: str
     whole: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One value in an object: its key path from the object's root, its text, its place."""
-
-    keys: KeyPath
-    text: str
-    where: Where
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyObject:
-    """An object that steers another updater, such as Flux's ImagePolicy, as it is written.
-
-    `settings` are its values that matter, nulls left out, in the order of the text.
-    """
-
-    kind: str
-    namespace: str
-    name: str
-    settings: tuple[Setting, ...]
-    where: Where
-
-
-@dataclass(frozen=True, slots=True)
-class Marker:
-    """A comment by which Flux ties a scalar to a policy: `# {"$imagepolicy": "apps:web:tag"}`.
-
-    `policy` is `namespace:name`; `part` is `tag`, `name`, `digest`, or empty for the whole
-    reference. `document`, `keys` and `text` are the scalar's, `label` is what a person calls it.
-    `where` is the comment's place. A `fault` is the short id of why the marker does nothing, with
-    `problem` and `fix` in words; then the rest may be empty.
-    """
-
-    policy: str
-    part: str
-    label: str
-    document: int
-    keys: KeyPath
-    text: str
-    scalar: Where
-    where: Where
-    fault: str = ""
-    problem: str = ""
-    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)

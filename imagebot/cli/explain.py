@@ -25,8 +25,9 @@ from imagebot.errors import EXIT_OK, EXIT_PARTIAL, UsageError
 if TYPE_CHECKING:
     from imagebot.config import Config
     from imagebot.gather import Progress
+    from imagebot.governing import Governed
     from imagebot.imageref import ImageRef
-    from imagebot.model import Governed, ImageUse
+    from imagebot.model import ImageUse
     from imagebot.policy import Selection
     from imagebot.registry.port import Registry
     from imagebot.views import View

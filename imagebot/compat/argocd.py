@@ -11,9 +11,10 @@ from dataclasses import replace
 from imagebot.compat.argocdapps import Told
 from imagebot.compat.notes import Notes
 from imagebot.errors import InvalidReference
+from imagebot.governing import Governed
 from imagebot.imageref import parse_repository
 from imagebot.manifests import kustomize
-from imagebot.model import FileScan, Governed, ImageUse
+from imagebot.model import FileScan, ImageUse
 
 
 def join(scans: Mapping[str, FileScan], told: Sequence[Told], notes: Notes) -> dict[str, FileScan]:

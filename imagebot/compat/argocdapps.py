@@ -14,10 +14,11 @@ from imagebot.compat.argocdimages import Listed, Wishes, entry, governed
 from imagebot.compat.notes import Notes
 from imagebot.compat.values import Values, selects
 from imagebot.errors import InvalidReference, Where
+from imagebot.governing import Governed, PolicyObject
 from imagebot.imageref import Repository, parse_repository
 from imagebot.manifests.foreign import AIU
 from imagebot.manifests.kustomize import FILE_NAMES
-from imagebot.model import Governed, KeyPath, PolicyObject
+from imagebot.model import KeyPath
 
 _HELM = "values of Helm are not written yet"
 _HELM_FIX = "give the image a rule in .imagebot.yaml"

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 
 from imagebot.errors import InvalidReference, PolicyError
+from imagebot.governing import Governed
 from imagebot.imageref import Repository, parse_repository
-from imagebot.model import Governed
 from imagebot.policy import compile_filter, compile_policy
 
 _STRATEGIES = {

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from imagebot.compat.fluxpolicy import Fleet, Ruling, Unknown
 from imagebot.compat.notes import Notes
 from imagebot.errors import InvalidReference
+from imagebot.governing import Marker
 from imagebot.imageref import ImageRef, is_digest, parse, parse_repository
 from imagebot.manifests.fluxmarkers import OWN_LINE
-from imagebot.model import FileScan, ImageUse, KeyPath, Marker, Role, Slot
+from imagebot.model import FileScan, ImageUse, KeyPath, Role, Slot
 
 KIND = "flux"
 

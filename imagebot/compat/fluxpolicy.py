@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from imagebot.compat.values import Values, selects
 from imagebot.errors import InvalidReference, PolicyError
+from imagebot.governing import Governed, PolicyObject
 from imagebot.imageref import Repository, parse_repository
-from imagebot.model import Governed, PolicyObject
 from imagebot.policy import compile_filter, compile_policy
 
 DEFAULT_EXCLUSIONS = (r"^.*\.sig$",)

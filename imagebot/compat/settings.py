@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from imagebot.config import Config, ImageSettings, settings_for
 from imagebot.errors import PolicyError
-from imagebot.model import Governed, ImageUse
+from imagebot.governing import Governed
+from imagebot.model import ImageUse
 from imagebot.policy import Policy, TagFilter, compile_filter, compile_policy
 
 OFF = "switched off in the configuration"

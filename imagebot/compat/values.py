@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from imagebot.errors import Where
-from imagebot.model import KeyPath, PolicyObject, Setting
+from imagebot.governing import PolicyObject, Setting
+from imagebot.model import KeyPath
 
 _TRUE = frozenset({"true", "yes", "on", "y"})
 

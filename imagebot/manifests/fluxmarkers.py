@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from imagebot.errors import Where
+from imagebot.governing import Marker
 from imagebot.manifests.kind import holds_variable
 from imagebot.manifests.kustomize import is_unset
-from imagebot.model import KeyPath, Marker
+from imagebot.model import KeyPath
 from imagebot.yamltree.splice import obstacle
 from imagebot.yamltree.tree import Document, Scalar, Source
 

@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator
 
 from imagebot.errors import Where
+from imagebot.governing import PolicyObject, Setting
 from imagebot.manifests.kustomize import is_unset
-from imagebot.model import KeyPath, PolicyObject, Setting
+from imagebot.model import KeyPath
 from imagebot.yamltree.tree import Document, Scalar, Source
 
 AIU = "argocd-image-updater.argoproj.io"

@@ -10,8 +10,9 @@ import json
 from typing import Any
 
 from imagebot.errors import ImagebotError, Where
+from imagebot.governing import Marker, PolicyObject, Setting
 from imagebot.imageref import ImageRef, Repository
-from imagebot.model import FileScan, ImageUse, Marker, PolicyObject, Setting, Skipped, Slot
+from imagebot.model import FileScan, ImageUse, Skipped, Slot
 
 
 def dump(scan: FileScan) -> str:

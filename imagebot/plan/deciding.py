@@ -11,8 +11,9 @@ from datetime import datetime
 
 from imagebot.compat import settings_of, why_off
 from imagebot.config import Config, ImageSettings, environment_of
+from imagebot.governing import Governed
 from imagebot.imageref import ImageRef, Repository
-from imagebot.model import Decision, Facts, Governed, ImageDetails, ImageUse, Update, Wants
+from imagebot.model import Decision, Facts, ImageDetails, ImageUse, Update, Wants
 from imagebot.plan.elect import Elections, Evidence, by_repository, elect, guards_for
 from imagebot.plan.pins import needs_digest, target_of
 from imagebot.policy import Selection

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from imagebot.config import ImageSettings
+from imagebot.governing import Governed
 from imagebot.imageref import Repository
-from imagebot.model import Facts, Governed, ImageDetails
+from imagebot.model import Facts, ImageDetails
 from imagebot.policy import Selection, select
 from imagebot.policy.digest import Digest
 from imagebot.policy.guards import Guard, MinimumAge, Platforms

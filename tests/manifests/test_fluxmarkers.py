@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagebot.governing import Marker
 from imagebot.manifests.fluxmarkers import Fault, parse
 from imagebot.manifests.scan import scan_file
-from imagebot.model import Marker
 
 OK = '# {"$imagepolicy": "ns:app"}'
 

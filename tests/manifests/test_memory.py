@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagebot.errors import ImagebotError, Where
+from imagebot.governing import Marker, PolicyObject, Setting
 from imagebot.imageref import ImageRef, Repository
 from imagebot.manifests.memory import dump, load
-from imagebot.model import FileScan, ImageUse, Marker, PolicyObject, Setting, Skipped, Slot
+from imagebot.model import FileScan, ImageUse, Skipped, Slot
 
 TEXT = st.text(max_size=12) | st.sampled_from(
     ["ghcr.io/acme/web", "é😀", "\ud800", "\u2028", '"\\', "1.10", ""]
