@@ -15,6 +15,7 @@ from imagebot import __version__
 from imagebot.errors import EXIT_OK, EXIT_USAGE
 
 VERBS = {
+    "init": "A commented configuration that fits a folder, or translates another tool's.",
     "scan": "Every image use found, with its place, and what was skipped and why.",
     "plan": "What would change and why: a table, then a unified diff. Writes nothing.",
     "apply": "The same edits as plan, written into the working tree.",

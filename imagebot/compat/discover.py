@@ -1,0 +1,82 @@
+"""What a configuration should say for a repository as it is: paths, environments, images.
+
+Knows how people lay out GitOps repositories. It refuses to know other updaters' settings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from imagebot.compat.draft import Draft
+from imagebot.model import FileScan
+
+MAX_SEEN = 50
+_MAX_TAGS = 3
+_MAX_NAME = 40
+
+_PARENTS = frozenset({"overlays", "clusters", "environments", "envs", "env", "stages"})
+_RANKS = (
+    ("dev", "develop", "development", "sandbox", "local"),
+    ("test", "testing", "qa", "ci", "int", "integration"),
+    ("stage", "staging", "uat", "acceptance"),
+    (),
+    ("preprod", "pre-prod", "preproduction", "pre-production", "canary"),
+    ("prod", "production", "live"),
+)
+_UNKNOWN = 3
+_NOT_NAME = re.compile(r"[^a-z0-9]+")
+
+
+def discover(scans: Mapping[str, FileScan]) -> Draft:
+    """A draft for the image uses that were found."""
+    paths = sorted(path for path, scan in scans.items() if scan.uses)
+    draft = Draft(paths=_folders(paths), environments=_environments(paths))
+    tags: dict[str, dict[str, None]] = {}
+    for path in paths:
+        for use in scans[path].uses:
+            held = use.image.tag or use.image.digest
+            tags.setdefault(use.image.repository.familiar, {})[held] = None
+    for image in sorted(tags)[:MAX_SEEN]:
+        found = sorted(tags[image])
+        more = f" and {len(found) - _MAX_TAGS} more" if len(found) > _MAX_TAGS else ""
+        draft.seen[image] = ", ".join(found[:_MAX_TAGS]) + more
+    return draft
+
+
+def _folders(paths: list[str]) -> list[str]:
+    """The top folders that hold images; nothing where a file at the root does."""
+    if any("/" not in path for path in paths):
+        return []
+    return sorted({f"{escaped(path.partition('/')[0])}/**" for path in paths})
+
+
+def _environments(paths: list[str]) -> dict[str, list[str]]:
+    found: dict[str, dict[str, None]] = {}
+    for path in paths:
+        parts = path.split("/")[:-1]
+        for position, part in enumerate(parts[:-1]):
+            name = slug(parts[position + 1])
+            if part in _PARENTS and name:
+                folder = "/".join(parts[: position + 2])
+                found.setdefault(name, {})[f"{escaped(folder)}/**"] = None
+                break
+    return {name: list(found[name]) for name in sorted(found, key=_rank)}
+
+
+def _rank(name: str) -> tuple[int, str]:
+    words = {name, *name.split("-")}
+    for rank in reversed(range(len(_RANKS))):
+        if words & set(_RANKS[rank]):
+            return rank, name
+    return _UNKNOWN, name
+
+
+def slug(text: str) -> str:
+    """A name as environments and groups may have it; empty when nothing of the text is left."""
+    return _NOT_NAME.sub("-", text.lower()).strip("-")[:_MAX_NAME].rstrip("-")
+
+
+def escaped(text: str) -> str:
+    """A path as a glob that matches nothing else."""
+    return re.sub(r"([*?\[])", r"[\1]", text)
