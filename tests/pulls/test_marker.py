@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imagebot.pulls.markdown import clean
 from imagebot.pulls.marker import (
     MAX_ENCODED,
     MAX_HISTORY,
@@ -22,7 +23,7 @@ from imagebot.pulls.marker import (
 )
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=90)
-SHOWN = st.text(st.characters(codec="ascii", categories=("L", "N", "P")), max_size=60)
+SHOWN = st.text(st.characters(codec="ascii", categories=("L", "N", "P")), max_size=60).map(clean)
 MARKERS = st.builds(
     Marker,
     key=TEXT,
