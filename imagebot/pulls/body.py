@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from imagebot.forge.port import Limits
@@ -40,15 +40,15 @@ class Context:
     """What surrounds a group in its request.
 
     `base` is the branch it goes to, `file_url` gives a link to a path and line (from 1, 0 for the
-    whole file) or an empty text, `now` is the moment of writing (with a zone), `running` knows
-    images as they run now, where their details were asked for.
+    whole file) or an empty text, `now` is the moment of writing (with a zone). `running` knows
+    images as they run now, as far as a registry told; None when none was asked.
     """
 
     base: str
     limits: Limits
     file_url: FileUrl
     now: datetime | None
-    running: Mapping[ImageRef, ImageDetails] = field(default_factory=dict)
+    running: Mapping[ImageRef, ImageDetails] | None = None
 
 
 def desired_state(group: Group, context: Context) -> Desired:
@@ -85,10 +85,19 @@ def render_body(
 def text_digest(group: Group, context: Context) -> str:
     """A digest of what the body says, without the time and commit it was written for.
 
-    A body is rewritten when this changes, not whenever an image has become a day older.
+    A body is rewritten when this changes, not whenever an image has become a day older. What is
+    known of the images that run now is its second half, and missing when a registry did not tell
+    of all of them: `decide` keeps a text that knew more.
     """
     timeless = replace(context, now=None, file_url=lambda _path, _line: "")
-    sections = _sections(group, Marker(group.key), timeless, "")
+    wanted = _digest(group, replace(timeless, running=None))
+    running = context.running or {}
+    asked = (update.old for update in group.updates if update.old.tag or update.old.digest)
+    return wanted + (_digest(group, timeless) if all(old in running for old in asked) else "")
+
+
+def _digest(group: Group, context: Context) -> str:
+    sections = _sections(group, Marker(group.key), context, "")
     said = "\n\n".join(section.render(len(section.items)) for section in sections)
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 

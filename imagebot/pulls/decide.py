@@ -75,7 +75,8 @@ class Observed:
 class Desired:
     """What a group wants.
 
-    `version` names the wanted versions in words, `text` is a digest of what the body says.
+    `version` names the wanted versions in words, `text` is a digest of what the body says. Of two
+    digests of which one begins with the other, the longer knows more.
     """
 
     fingerprint: str
@@ -168,9 +169,12 @@ def _close_duplicate(observed: Observed, kept: PullRequest, extra: PullRequest) 
 
 
 def _hold(observed: Observed, pull: PullRequest, code_word: str, reason: str, comment: str) -> Hold:
-    """Stop, and say so in the request unless its marker remembers that it was said."""
-    marker = _memory(observed, pull)
-    if code_word in marker.told:
+    """Stop, and say so in the request unless its marker remembers that it was said.
+
+    Without a marker nobody could remember it, and it would be said in every run.
+    """
+    marker = _marker(observed, pull)
+    if marker is None or code_word in marker.told:
         return Hold(reason, pull.number)
     told = replace(marker, told=(*marker.told, code_word))
     return Hold(reason, pull.number, comment, told)
@@ -292,10 +296,19 @@ def _refresh(observed: Observed, desired: Desired, pull: PullRequest) -> Action:
         lease = branch.sha if branch else ""
         return PushAndUpdate(_why_push(branch, desired), pull.number, title, marker, lease)
     marker = replace(marker, commit=branch.sha)
-    if title is None and marker == old:
+    if title is None and old is not None and marker == _no_less_known(old, desired):
         moved = ", though the base branch has moved elsewhere" if branch.behind else ""
         return Nothing(f"#{pull.number} is up to date{moved}")
     return UpdateText("title or body are out of date", pull.number, title, marker, branch.sha)
+
+
+def _no_less_known(old: Marker, desired: Desired) -> Marker:
+    """The old marker, its text read as the wanted one where that only lacks what is unknown now.
+
+    A registry that did not answer today takes nothing out of a text that was written yesterday.
+    """
+    same = desired.text != "" and old.text.startswith(desired.text)
+    return replace(old, text=desired.text) if same else old
 
 
 def _outdated(branch: BranchFacts, desired: Desired) -> bool:

@@ -26,7 +26,10 @@ _BY_URGENCY = {size: rank for rank, size in enumerate(_URGENCY)}
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One image that moves from one version to another, in one or many places."""
+    """One image that moves from one version to another, in one or many places.
+
+    `untold`: a registry was asked about the image that runs now, and did not tell.
+    """
 
     old: ImageRef
     new: ImageRef
@@ -34,6 +37,7 @@ class Change:
     updates: tuple[Update, ...]
     details: ImageDetails | None
     running: ImageDetails | None
+    untold: bool = False
 
     @property
     def image(self) -> str:
@@ -46,8 +50,14 @@ class Change:
         return version_move(self.old, self.new)
 
 
-def changes_of(updates: Sequence[Update], running: Mapping[ImageRef, ImageDetails]) -> list[Change]:
-    """Updates joined by image, both versions and step; the largest steps come first."""
+def changes_of(
+    updates: Sequence[Update], running: Mapping[ImageRef, ImageDetails] | None
+) -> list[Change]:
+    """Updates joined by image, both versions and step; the largest steps come first.
+
+    `running` has what is known of the images that run now, None when nobody asked.
+    """
+    known = running or {}
     joined: defaultdict[tuple[object, ...], list[Update]] = defaultdict(list)
     for update in updates:
         versions = (update.old.tag, update.old.digest, update.new.tag, update.new.digest)
@@ -59,7 +69,8 @@ def changes_of(updates: Sequence[Update], running: Mapping[ImageRef, ImageDetail
             members[0].size,
             tuple(members),
             next((u.details for u in members if u.details), None),
-            next((running[u.old] for u in members if u.old in running), None),
+            next((known[u.old] for u in members if u.old in known), None),
+            untold=running is not None and not any(u.old in known for u in members),
         )
         for members in joined.values()
     ]
@@ -141,7 +152,15 @@ def _place(update: Update, file_url: FileUrl) -> str:
 def _evidence(change: Change, now: datetime | None) -> list[tuple[str, str]]:
     whys = dict.fromkeys(update.why for update in change.updates if update.why)
     why = [("Why this tag", "; ".join(map(prose, whys)))] if whys else []
-    return why + facts(change.running, change.details, change.new, now)
+    return why + facts(change.running, change.details, change.new, now) + _untold(change)
+
+
+def _untold(change: Change) -> list[tuple[str, str]]:
+    """A reader who sees no lost platform must know when nobody could look."""
+    if not change.untold or change.details is None or not change.details.platforms:
+        return []
+    old = change.move[0]
+    return [("Platforms lost", f"not known, as the registry told nothing of {code(old)}")]
 
 
 def _evidence_item(change: Change, now: datetime | None) -> str:

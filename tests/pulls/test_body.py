@@ -305,6 +305,29 @@ def test_the_text_digest_ignores_time_and_commit() -> None:
     assert text_digest(wanted, replace(CONTEXT, running=RUNNING)) != digest
 
 
+def test_the_text_digest_has_what_runs_as_its_second_half() -> None:
+    """What a failed look-up leaves out takes the half away, and changes nothing in the other."""
+    wanted = group(update(details=details()))
+    full = text_digest(wanted, replace(CONTEXT, running=RUNNING))
+    missing = text_digest(wanted, replace(CONTEXT, running={}))
+    assert len(full) == 2 * len(missing)
+    assert full.startswith(missing)
+    assert text_digest(wanted, CONTEXT) == missing
+    other = {image: replace(OLD, platforms=("linux/amd64",)) for image in RUNNING}
+    news = text_digest(wanted, replace(CONTEXT, running=other))
+    assert news != full
+    assert news.startswith(missing)
+    two = group(update(details=details()), update("ghcr.io/acme/api:1.0", "ghcr.io/acme/api:1.1"))
+    assert text_digest(two, replace(CONTEXT, running=RUNNING)) == text_digest(two, CONTEXT)
+
+
+def test_a_look_up_that_failed_is_told_where_lost_platforms_stand() -> None:
+    """Who sees no warning knows when nobody could look; and is not told when nobody asked."""
+    body = render(update(details=details()), context=replace(CONTEXT, running={}))
+    assert "- **Platforms lost:** not known, as the registry told nothing of `1.4.2`" in body
+    assert "Platforms lost" not in render(update(details=details()))
+
+
 def test_a_group_becomes_a_wish() -> None:
     """What decide needs: fingerprint of the edits, short title, versions, digest of the text."""
     wanted = group(update())

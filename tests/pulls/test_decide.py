@@ -177,6 +177,37 @@ def test_missing_evidence_freezes_everything() -> None:
         assert isinstance(decide(gone, desired, FREE), Skip)
 
 
+KNOWN, UNTOLD = replace(A, text="ab12" * 16), replace(A, text="ab12" * 8)
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted", "action"),
+    [
+        (KNOWN, UNTOLD, Nothing),
+        (UNTOLD, UNTOLD, Nothing),
+        (UNTOLD, KNOWN, UpdateText),
+        (KNOWN, replace(KNOWN, text="ab12" * 8 + "cd34" * 8), UpdateText),
+        (KNOWN, replace(KNOWN, text="cd34" * 8), UpdateText),
+        (A, replace(A, text=""), UpdateText),
+    ],
+)
+def test_a_failed_look_up_rewrites_no_text(written: Desired, wanted: Desired, action: type) -> None:
+    """A text that knew more stays until there is news; what becomes known is news."""
+    pull = request(marker=marker_of(written))
+    assert type(decide(world(own_branch(A), pull).observe(), wanted, FREE)) is action
+
+
+@pytest.mark.parametrize("pulls", [(WIPED,), (FOREIGN_MARKER,), (replace(WIPED, base="release"),)])
+@pytest.mark.parametrize("desired", [A, B, None])
+def test_without_a_marker_nobody_is_told_again_and_again(
+    pulls: tuple[PullRequest, ...], desired: Desired | None
+) -> None:
+    """Where hidden text is removed, the bot stops in silence: it could not remember a comment."""
+    decided = decide(world(HUMAN, *pulls).observe(), desired, FREE)
+    assert isinstance(decided, Hold)
+    assert (decided.comment, decided.marker) == ("", None)
+
+
 def test_superseded_versions_are_remembered_in_order() -> None:
     """The history names what gave way, once, and not what is wanted now."""
     w = world(None)
