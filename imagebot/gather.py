@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 
 from imagebot.compat import govern
 from imagebot.config import Config, is_in_paths
-from imagebot.errors import ImagebotError, Where
+from imagebot.errors import ConfigError, ImagebotError, Where
 from imagebot.imageref import ImageRef, Repository
 from imagebot.manifests.memory import dump, load
 from imagebot.manifests.scan import SCANNER_VERSION, is_candidate, scan_file
@@ -64,8 +64,8 @@ def scan_repository(
 ) -> dict[str, FileScan]:
     """Scan every candidate file under the configured paths, remembered blobs unread.
 
-    Returns a scan for each file that holds a use or something skipped; uses that another updater's
-    objects govern say so.
+    Returns a scan for each file that holds a use, something skipped or an object of another
+    updater; uses that such objects govern say so.
     """
     known = memory.recall_scans(repo_key, SCANNER_VERSION) if memory else {}
     scans: dict[str, FileScan] = {}
@@ -96,7 +96,9 @@ def scan_repository(
     if memory and rows != known:
         memory.remember_scans(repo_key, SCANNER_VERSION, rows)
     governed, _ = govern(scans)
-    return {path: scan for path, scan in governed.items() if scan.uses or scan.skipped}
+    return {
+        path: scan for path, scan in governed.items() if scan.uses or scan.skipped or scan.objects
+    }
 
 
 def _recall(entry: Entry, remembered: tuple[str, str] | None) -> FileScan | None:
@@ -239,7 +241,10 @@ def _ask(
     try:
         while len(answers) < len(keys):
             key, answer = came.get()
-            if isinstance(answer, Exception) and not isinstance(answer, ImagebotError):
+            if isinstance(answer, ConfigError) or (
+                isinstance(answer, Exception) and not isinstance(answer, ImagebotError)
+            ):
+                # About this bot or what configures it: no image is to blame.
                 raise answer
             answers[key] = answer
             progress(what, len(answers), len(keys))

@@ -31,7 +31,8 @@ _NOT_NAME = re.compile(r"[^a-z0-9]+")
 def discover(scans: Mapping[str, FileScan]) -> Draft:
     """A draft for the image uses that were found."""
     paths = sorted(path for path, scan in scans.items() if scan.uses)
-    draft = Draft(paths=_folders(paths), environments=_environments(paths))
+    objects = [path for path, scan in scans.items() if scan.objects]
+    draft = Draft(paths=_folders(paths + objects), environments=_environments(paths))
     tags: dict[str, dict[str, None]] = {}
     for path in paths:
         for use in scans[path].uses:
@@ -45,7 +46,7 @@ def discover(scans: Mapping[str, FileScan]) -> Draft:
 
 
 def _folders(paths: list[str]) -> list[str]:
-    """The top folders that hold images; nothing where a file at the root does."""
+    """The top folders of files; nothing where one lies at the root."""
     if any("/" not in path for path in paths):
         return []
     return sorted({f"{escaped(path.partition('/')[0])}/**" for path in paths})

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imagebot.compat.values import Values, selects
-from imagebot.errors import InvalidReference, PolicyError
+from imagebot.errors import InvalidReference, PolicyError, Where
 from imagebot.governing import Governed, PolicyObject
 from imagebot.imageref import Repository, parse_repository
 from imagebot.policy import compile_filter, compile_policy
@@ -44,12 +44,14 @@ class Fleet:
 
     def __init__(self, found: Iterable[PolicyObject]) -> None:
         """Keep Flux's objects, and no others."""
-        by_kind: dict[str, list[Values]] = {}
+        self._named: dict[tuple[str, str], list[Values]] = {}
+        self._automations: list[Values] = []
         for item in found:
-            by_kind.setdefault(item.kind, []).append(Values(item))
-        self._policies = by_kind.get("ImagePolicy", [])
-        self._repositories = by_kind.get("ImageRepository", [])
-        self._automations = by_kind.get("ImageUpdateAutomation", [])
+            if item.kind == "ImageUpdateAutomation":
+                self._automations.append(Values(item))
+            else:
+                self._named.setdefault((item.kind, item.name), []).append(Values(item))
+        self._rules: dict[tuple[Where, Where | None], Governed] = {}
 
     def policy(self, name: str, path: str) -> Values:
         """The policy `namespace:name` for a file. Raises Unknown.
@@ -58,7 +60,7 @@ class Fleet:
         nearest folder counts.
         """
         namespace, _, bare = name.partition(":")
-        found = _near(_named(self._policies, namespace, bare), path)
+        found = _near(self._of("ImagePolicy", namespace, bare), path)
         if not found:
             raise Unknown(f"there is no ImagePolicy {namespace}/{bare} among the files")
         if len({_content(policy) for policy in found}) > 1:
@@ -69,27 +71,28 @@ class Fleet:
     def ruling(self, policy: Values, path: str) -> Ruling:
         """What a policy asks for in a file. Raises Unknown where no automation reaches it."""
         repository = self._repository(policy)
-        chosen, reads = _read(policy, repository)
-        stopped = self._reach(policy, path) or _suspended(policy, repository)
+        reach = self._reach(policy, path)
         name = repository.text("spec", "image") if repository else ""
         parsed, fault = _parsed(name) if name else (None, "")
-        governed = Governed(
-            by=str(policy),
-            policy=chosen,
-            strict=True,
-            allow=reads[0],
-            extract=reads[1],
-            deny=reads[2],
-            stopped=stopped or fault or _uncompiled(chosen, reads),
-        )
+        key = (policy.found.where, repository.found.where if repository else None)
+        if key not in self._rules:
+            self._rules[key] = _rule(policy, repository)
+        governed = self._rules[key]
+        governed = replace(governed, stopped=reach or governed.stopped or fault)
         reflected = policy.text("spec", "digestReflectionPolicy") or "Never"
         return Ruling(governed, name, parsed, reflected)
 
     def _repository(self, policy: Values) -> Values | None:
         bare = policy.text("spec", "imageRepositoryRef", "name")
         namespace = policy.text("spec", "imageRepositoryRef", "namespace")
-        named = _named(self._repositories, namespace or policy.found.namespace, bare)
+        named = self._of("ImageRepository", namespace or policy.found.namespace, bare)
         return next(iter(_near(named, policy.path)), None)
+
+    def _of(self, kind: str, namespace: str, name: str) -> list[Values]:
+        """Those with a name: of the namespace, else of none, which a kustomization fills in."""
+        named = self._named.get((kind, name), [])
+        exact = [item for item in named if item.found.namespace == namespace]
+        return exact or [item for item in named if not (item.found.namespace and namespace)]
 
     def _reach(self, policy: Values, path: str) -> str:
         """Why the automations that reach a file do nothing; empty when one does something."""
@@ -104,6 +107,20 @@ class Fleet:
         if all(automation.flag("spec", "suspend") for automation in reaching):
             return f"{reaching[0]} is suspended"
         return ""
+
+
+def _rule(policy: Values, repository: Values | None) -> Governed:
+    """What a policy asks for, wherever it does; the same for every file."""
+    chosen, reads = _read(policy, repository)
+    return Governed(
+        by=str(policy),
+        policy=chosen,
+        strict=True,
+        allow=reads[0],
+        extract=reads[1],
+        deny=reads[2],
+        stopped=_suspended(policy, repository) or _uncompiled(chosen, reads),
+    )
 
 
 def _read(
@@ -156,13 +173,6 @@ def _parsed(name: str) -> tuple[Repository | None, str]:
         return parse_repository(name), ""
     except InvalidReference as error:
         return None, f"its ImageRepository's image is wrong: {error.message}"
-
-
-def _named(found: Iterable[Values], namespace: str, name: str) -> list[Values]:
-    """Those with a name: of the namespace, else of none, which a kustomization fills in."""
-    named = [item for item in found if item.found.name == name]
-    exact = [item for item in named if item.found.namespace == namespace]
-    return exact or [item for item in named if not (item.found.namespace and namespace)]
 
 
 def _near(found: Sequence[Values], path: str) -> list[Values]:

@@ -25,9 +25,9 @@ PARTS = ("tag", "name", "digest")
 OWN_LINE = "flux-marker-own-line"
 
 _OLD = "#/definitions/io.k8s.cli.setters."
-_COMMENT = re.compile(
-    r"(?<!\S)#[^\n]*?(?:\$imagepolicy|io\.k8s\.cli\.setters)[^\n]*", re.IGNORECASE
-)
+_WORD = re.compile(r"\$imagepolicy|io\.k8s\.cli\.setters", re.IGNORECASE)
+_HASH = re.compile(r"(?<!\S)#")
+_LONGEST = 4096
 _OBJECT = re.compile(r"\{[^{}]*\}")
 _SPEC = re.compile(r"(?P<policy>[^\s:/]+:[^\s:/]+)(?::(?P<part>[^\s:]*))?")
 _HEADER = re.compile(r"[|>][-+0-9]*[ \t]*")
@@ -44,21 +44,34 @@ class Fault(NamedTuple):
 
 def markers(source: Source) -> tuple[Marker, ...]:
     """Every comment of a file that seems to be meant for Flux, in the order of the text."""
-    if "$imagepolicy" not in source.text.lower() and "k8s.cli.setters" not in source.text:
+    if _WORD.search(source.text) is None:
         return ()
     return tuple(_markers(source))
 
 
 def _markers(source: Source) -> Iterator[Marker]:
     owners = _Owners(source)
-    line, at = 1, 0
-    for found in _COMMENT.finditer(source.text):
-        if owners.covers(found.start()):
-            continue
-        line += source.text.count("\n", at, found.start())
-        at = found.start()
+    line, before = 1, 0
+    for at, comment in _comments(source.text, owners):
+        line += source.text.count("\n", before, at)
+        before = at
         where = Where(source.path, line, at - source.text.rfind("\n", 0, at))
-        yield from _marker(source, owners, at, found[0].rstrip(), where)
+        yield from _marker(source, owners, at, comment, where)
+
+
+def _comments(text: str, owners: _Owners) -> Iterator[tuple[int, str]]:
+    """Every comment with a word of Flux in it, and where it begins: once a line."""
+    done = 0
+    for word in _WORD.finditer(text):
+        if word.start() < done:
+            continue
+        begin = text.rfind("\n", 0, word.start()) + 1
+        starts = (found.start() for found in _HASH.finditer(text, begin, word.start()))
+        at = next((start for start in starts if not owners.covers(start)), None)
+        if at is not None:
+            end = text.find("\n", at)
+            done = end if end >= 0 else len(text)
+            yield at, text[at : min(done, at + _LONGEST)].rstrip()
 
 
 def _marker(

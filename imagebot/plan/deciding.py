@@ -173,6 +173,8 @@ class Deciding:
     def _select(self, use: ImageUse, settings: ImageSettings, lane: str) -> Selection:
         repository, current = use.image.repository, use.image.tag
         seen = (self.facts.tags[repository].tags, self._evidence.get(repository, {}))
+        if use.governed and use.governed.renames and current not in seen[0]:
+            current = ""  # a tag of the image that was written here so far
 
         def hold() -> Selection:
             guards = self._guards_of(use, settings)

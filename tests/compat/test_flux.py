@@ -143,6 +143,19 @@ def test_a_policy_never_goes_back() -> None:
     assert decision.status == "current"
 
 
+def test_a_new_name_is_written_with_a_tag_that_it_has() -> None:
+    """The running tag is compared where the policy's image has it, and never carried along."""
+    files = {
+        "p.yaml": flux_policy(policy="{alphabetical: {order: asc}}"),
+        "web.yaml": _pod("old.example/acme/web:zzz"),
+    }
+    moved = planned(files, {"ghcr.io/acme/web": ("a", "b")})
+    kept = planned(files, {"ghcr.io/acme/web": ("a", "zzz")})
+
+    assert "image: ghcr.io/acme/web:b #" in written(moved)["web.yaml"]
+    assert "image: ghcr.io/acme/web:zzz #" in written(kept)["web.yaml"]
+
+
 def test_a_list_of_exclusions_is_kept() -> None:
     """A tag on the repository's exclusion list is no candidate."""
     repository = "  exclusionList: ['^2\\.']\n"

@@ -97,6 +97,7 @@ def test_a_marker_beside_nothing_it_can_change_is_told(body: str, fault: str, li
         (f"  image: 'a:1' {OK}", "a:1", ("spec", "image")),
         (f"  l: {{\n    m: a:1, {OK}\n    n: b:1\n  }}", "a:1", ("spec", "l", "m")),
         (f"  l:\n  - a:1 {OK}\n  - b:1", "a:1", ("spec", "l", 0)),
+        (f'  image: "a # b" {OK}', "a # b", ("spec", "image")),
         (f"  long: some\n    words {OK}", "some words", ("spec", "long")),
     ],
 )
@@ -120,6 +121,14 @@ def test_a_list_at_the_top_is_told() -> None:
     (marker,) = scan_file("p.yaml", f"- op: replace\n  value: a:1 {OK}\n".encode()).markers
 
     assert marker.fault == "flux-marker-root"
+
+
+def test_long_lines_are_read_in_bounded_time() -> None:
+    """A line of signs that begin comments, objects or values costs what its length costs."""
+    for noise in ("a # " * 100_000, "{" * 100_000, "['x # y', " * 20_000):
+        text = f"a: {noise if noise[0] != '[' else noise + ']' * 20_000} {OK}\nimage: x\n"
+        scan_file("x.yaml", text.encode())
+        scan_file("x.yaml", f"a: 1 # {noise} {OK}\nimage: x\n".encode())
 
 
 @given(st.text(alphabet="#{}\":$imagepolcy ns'", max_size=60))
