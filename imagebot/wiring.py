@@ -67,21 +67,23 @@ class Services:
 
     @cached_property
     def http(self) -> HttpClient:
-        """The HTTP layer, with the operator's limits."""
+        """The HTTP layer, with the operator's limits. Raises StartError for its `caFile`."""
         from imagebot.http import HttpClient
 
         if self.operator is None:
             return self._stack.enter_context(HttpClient(user_agent=USER_AGENT))
-        network = self.operator.network
-        return self._stack.enter_context(
-            HttpClient(
+        network, state = self.operator.network, self.state
+        try:
+            client = HttpClient(
                 user_agent=USER_AGENT,
                 ca_bundle=network.ca_file,
                 insecure_hosts=frozenset(network.insecure_hosts),
                 budget=network.request_budget,
-                deferrals=self.state,
+                deferrals=state,
             )
-        )
+        except StartError as error:
+            raise StartError(f"`network.caFile`: {error.message}") from error
+        return self._stack.enter_context(client)
 
     @cached_property
     def registry(self) -> Registry:
@@ -141,6 +143,7 @@ def connected(services: Services, shape: RepositoryShape) -> Iterator[Connected]
     from imagebot.gitrepo.mirror import Mirror
 
     with ExitStack() as stack:
+        _ = services.http  # What is wrong with it is told before anything is fetched.
         local = shape.forge.kind == "local"
         connection = None if local else stack.enter_context(_forge(services, shape))
         mirror = stack.enter_context(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 import re
-import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -60,7 +59,8 @@ class HttpClient:
     proxy URL and `no` to a comma-separated list of hosts and domains that are asked directly;
     nothing is read from the environment or `.netrc`. `max_workers` bounds the requests to one
     host at a time and `budget` their number in this client's life; `wait_cap` is the longest
-    Retry-After, in seconds, that is slept instead of deferred. Safe in several threads.
+    Retry-After, in seconds, that is slept instead of deferred. Safe in several threads. Raises
+    StartError for a `ca_bundle` that cannot be used.
     """
 
     def __init__(
@@ -79,7 +79,6 @@ class HttpClient:
     ) -> None:
         self._clock = clock or SystemClock()
         self._agent = _checked_headers({"User-Agent": user_agent})
-        self._ca_bundle = ca_bundle
         self._proxies = dict(proxies or {})
         self._insecure = insecure_hosts
         self._connect_timeout = connect_timeout
@@ -93,7 +92,8 @@ class HttpClient:
         )
         self._watchdog = Watchdog()
         self._transports: dict[Origin, Transport] = {}
-        self._context: ssl.SSLContext | None = None
+        # Only a file of one's own can be wrong, and then it is said before anything is asked.
+        self._context = tls_context(ca_bundle) if ca_bundle else None
         self._lock = threading.Lock()
         # Its debug lines hold whole URLs, and a redirect's query may be a signature.
         logging.getLogger("urllib3").setLevel(logging.INFO)
@@ -287,7 +287,7 @@ class HttpClient:
             return transport
         with self._lock:
             if origin.scheme == "https" and self._context is None:
-                self._context = tls_context(self._ca_bundle)
+                self._context = tls_context()
             if origin not in self._transports:
                 self._transports[origin] = Transport(
                     self._watchdog,

@@ -29,7 +29,7 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from imagebot.errors import PeerError
+from imagebot.errors import PeerError, StartError
 from imagebot.http.response import Headers, Response
 from imagebot.http.urls import Url
 from imagebot.http.watchdog import Watchdog, adopt
@@ -127,11 +127,19 @@ class _Adapter(HTTPAdapter):
         manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
 
 
-def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
-    """A client context that verifies, with the public roots plus those of a PEM file."""
+def tls_context(ca_bundle: str = "") -> ssl.SSLContext:
+    """A client context that verifies, with the public roots plus those of a PEM file.
+
+    Raises StartError when the file cannot be read, or holds no certificates.
+    """
     context = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
     if ca_bundle:
-        context.load_verify_locations(cafile=ca_bundle)
+        try:
+            context.load_verify_locations(cafile=ca_bundle)
+        except ssl.SSLError as error:
+            raise StartError(f"{ca_bundle} holds no PEM certificates that can be read") from error
+        except OSError as error:
+            raise StartError(f"{ca_bundle}: {error.strerror}") from error
     return context
 
 
