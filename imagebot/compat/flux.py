@@ -13,7 +13,7 @@ from imagebot.compat.fluxpolicy import Fleet, Ruling, Unknown
 from imagebot.compat.notes import Notes
 from imagebot.errors import InvalidReference
 from imagebot.governing import Marker
-from imagebot.imageref import ImageRef, is_digest, parse, parse_repository
+from imagebot.imageref import ImageRef, Repository, is_digest, parse, parse_repository
 from imagebot.manifests.fluxmarkers import OWN_LINE
 from imagebot.model import FileScan, ImageUse, KeyPath, Role, Slot
 
@@ -42,6 +42,7 @@ class _File:
     held: dict[tuple[int, KeyPath], None] = field(default_factory=dict)
     lines: dict[int, None] = field(default_factory=dict)
     families: dict[Family, None] = field(default_factory=dict)
+    names: dict[Family, tuple[str, Repository]] = field(default_factory=dict)
 
 
 def join(path: str, scan: FileScan, fleet: Fleet, notes: Notes) -> FileScan:
@@ -100,10 +101,11 @@ def _fault(file: _File, marker: Marker, id_: str, problem: str, fix: str) -> Non
 def _name(file: _File, marker: Marker, ruling: Ruling) -> None:
     """A name is never written. Where it is another than the policy's, what is beside it waits."""
     try:
-        same = ruling.repository in (None, parse_repository(marker.text))
+        named = parse_repository(marker.text)
     except InvalidReference:
-        same = False
-    if same:
+        named = None
+    if named and ruling.repository in (None, named):
+        file.names[_family(marker)] = (marker.text, named)
         return
     problem = f"imagebot changes no names; {ruling.governed.by} is of {ruling.name}"
     _fault(file, marker, "flux-marker-name", problem, f"write {ruling.name}")
@@ -167,7 +169,9 @@ def _made(file: _File) -> Iterable[ImageUse]:
     """Uses for marked values that nothing else takes for an image."""
     families: dict[Family, list[tuple[Marker, Ruling]]] = {}
     for marker, ruling in file.ruled.values():
-        families.setdefault(_family(marker), []).append((marker, ruling))
+        family = _family(marker)
+        known = _named(ruling, *file.names[family]) if family in file.names else ruling
+        families.setdefault(family, []).append((marker, known))
     for family, members in families.items():
         if family in file.families:
             continue
@@ -179,13 +183,18 @@ def _made(file: _File) -> Iterable[ImageUse]:
                 yield use
 
 
+def _named(ruling: Ruling, name: str, repository: Repository) -> Ruling:
+    """A ruling whose ImageRepository may be elsewhere: the name beside the value says the same."""
+    return replace(ruling, name=ruling.name or name, repository=ruling.repository or repository)
+
+
 def _use(file: _File, members: Sequence[tuple[Marker, Ruling]]) -> ImageUse | None:
     first, ruling = members[0]
     slots = []
     for marker, _ in members:
         problem = _unfit(marker, ruling)
         if problem:
-            fix = "correct the value or the marker"
+            fix = "correct the value or the marker, or scan the missing object too"
             _fault(file, marker, "flux-marker-part", problem, fix)
             return None
         slots.append(

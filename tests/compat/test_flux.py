@@ -312,6 +312,18 @@ spec:
 """
 
 
+def test_the_name_beside_a_tag_stands_in_for_an_object_that_is_elsewhere() -> None:
+    """Without the ImageRepository, a name with a marker says which image the tag is of."""
+    alone = flux_policy().partition("---\n")[2]
+    named = VALUES.replace("acme/web\n", 'acme/web # {"$imagepolicy": "apps:web:name"}\n')
+    tags = {"ghcr.io/acme/web": ("1.0.0", "1.10.0")}
+    made = planned({"p.yaml": alone, "web.yaml": named}, tags)
+    _, (finding,) = scanned({"p.yaml": alone, "web.yaml": VALUES})
+
+    assert written(made)["web.yaml"] == named.replace("1.0.0", "1.10.0")
+    assert "ImageRepository" in finding.message
+
+
 def test_values_that_nothing_else_takes_for_an_image_are_written() -> None:
     """A tag and a whole reference in Helm values move, and the label says where they are."""
     files = {"p.yaml": flux_policy(), "web.yaml": VALUES}
