@@ -13,7 +13,7 @@ from imagebot.compat import settings_of, why_off
 from imagebot.config import Config, ImageSettings, environment_of
 from imagebot.governing import Governed
 from imagebot.imageref import ImageRef, Repository
-from imagebot.model import Decision, Facts, ImageDetails, ImageUse, Update, Wants
+from imagebot.model import Decision, Facts, ImageDetails, ImageUse, Status, Update, Wants
 from imagebot.plan.elect import Elections, Evidence, by_repository, elect, guards_for
 from imagebot.plan.pins import needs_digest, target_of
 from imagebot.policy import Selection
@@ -120,7 +120,8 @@ class Deciding:
             return replace(plain, why=missing)
         chosen = selection.chosen
         if chosen is None:
-            return replace(plain, status="unordered", why=selection.error or selection.why)
+            status: Status = "current" if selection.held else "unordered"
+            return replace(plain, status=status, why=selection.error or selection.why)
         return self._aim(plain, settings, selection, chosen)
 
     def _aim(
@@ -165,7 +166,8 @@ class Deciding:
                 return replace(plain, status="current", why=why)
             why = f"{tag} points to another digest now"
         else:
-            why = f"the digest of {tag} is {'written beside it' if details else 'not written'}"
+            done = "written" if details else "left out"
+            why = f"{tag} stays, and its digest is {done}, as `pin` says"
         lane = "digest" if "digest" in settings.separate else ""
         made = replace(plain, status="update", why=why, target=target)
         return replace(made, tag=tag, size="digest", lane=lane)

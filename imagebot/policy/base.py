@@ -96,7 +96,8 @@ class Selection:
     could be chosen, and then `error` says why or `wants` names the tags whose details are
     missing. `order` holds what remained, best first; `dropped` gives each other tag the first
     rule that dropped it, in words. `why` is one sentence about the choice. `size` is the step
-    from the running tag: `major`, `minor`, `patch`, `digest`, or empty when unknown.
+    from the running tag: `major`, `minor`, `patch`, `digest`, or empty when unknown. `held` says
+    that nothing was chosen only because guards keep every candidate back.
     """
 
     chosen: str | None
@@ -106,6 +107,7 @@ class Selection:
     error: str | None = None
     wants: tuple[str, ...] = ()
     size: str = ""
+    held: bool = False
 
 
 def no_wants(candidates: Sequence[str], situation: Situation) -> tuple[str, ...]:

@@ -185,7 +185,7 @@ def _guard(
     if passage.tired:
         said = _best_of(ballot.held)
         error = f"none of the {MAX_JUDGED} best tags may run: {said}; narrow the filter"
-        return Selection(None, dropped=ballot.dropped, error=error, why=error)
+        return Selection(None, dropped=ballot.dropped, error=error, why=error, held=True)
     if passage.wants:
         why = f"the details of {shown(passage.wants[0])} are needed to judge it"
         return Selection(None, dropped=ballot.dropped, wants=passage.wants, why=why)
@@ -245,7 +245,8 @@ def _nobody_passed(ballot: _Ballot, current: str | None) -> Selection:
     said = _best_of(ballot.held or ballot.apart)
     if current is None:
         error = f"no tag may run: {said}"
-        return Selection(None, dropped=ballot.dropped, error=error, why=error)
+        held = bool(ballot.held)
+        return Selection(None, dropped=ballot.dropped, error=error, why=error, held=held)
     why = f"the running {shown(current)} stays; {said}"
     return Selection(current, dropped=ballot.dropped, why=why)
 

@@ -139,6 +139,16 @@ def test_a_moved_digest_is_judged_like_a_new_image() -> None:
     assert app(rule, workload(f"{NAME}:1.0.0"), answers).run().with_status("update")
 
 
+def test_a_followed_digest_that_is_too_young_waits() -> None:
+    """Where only a digest is written it stays as it is, until what it moves to is old enough."""
+    rule = "policy: {digest: stable}, minimumAge: 3d"
+    young = {"stable": image("stable", days=1)}
+    plan = app(rule, workload(f"{NAME}@{OLD}"), young).run()
+    assert [d.status for d in plan.decisions] == ["current"]
+    assert "stable is left out, too young" in plan.decisions[0].why
+    assert written(app(rule, workload(f"{NAME}@{OLD}"), images("stable"))).count(OLD) == 0
+
+
 def test_without_the_digest_there_is_no_decision() -> None:
     """A digest that cannot be read leaves the image undecided; it is never left out."""
     look = app("pin: tag@digest", workload(f"{NAME}:1.0.0"), {"1.0.0": "-", "1.1.0": "HTTP 500"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -32,6 +33,22 @@ def test_keys() -> None:
         ("staging/platform", 1),
     ]
     assert all(group.files == () and not group.undecided for group in groups)
+
+
+def test_a_step_with_a_request_of_its_own_has_its_own_group() -> None:
+    """The step is in the key and in the title, for one image and for a named group."""
+    major = replace(WEB, new=WEB.new.with_version("2.0.0", ""), lane="major")
+    groups = group_updates([WEB, major])
+    assert [(group.key, group.title) for group in groups] == [
+        ("production/ghcr.io/acme/web", "production: web 1.0.0 → 1.1.0"),
+        ("production/ghcr.io/acme/web (major)", "production: web 1.0.0 → 2.0.0 (major)"),
+    ]
+    named = group_updates(
+        [replace(GATE, lane="major"), replace(LOKI, lane="major")], named=[PLATFORM]
+    )
+    assert [(group.key, group.title) for group in named] == [
+        ("production/platform (major)", "production: platform (major) (2 images)")
+    ]
 
 
 def test_equal_keys_share_a_group() -> None:
