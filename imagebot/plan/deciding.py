@@ -107,7 +107,8 @@ class Deciding:
             for lane in ("", *(step for step in settings.separate if step != "digest")):
                 made = self._judge(replace(plain, lane=lane), settings)
                 if not lane or made.status in ("update", "undecided"):
-                    yield made
+                    by = f" ({use.governed.by})" if use.governed else ""
+                    yield replace(made, why=made.why + by)
 
     def _doubt(self, repository: Repository, settings: ImageSettings, size: int) -> str:
         return doubt(self.facts.listings.get(repository), size, settings.tag_list_shrink)[1]

@@ -215,6 +215,7 @@ def test_a_repository_of_flux_works_without_a_configuration(
     assert '+  newTag: 1.5.0 # {"$imagepolicy": "apps:app:tag"}' in plan.out
     assert '+tag: 1.5.0 # {"$imagepolicy": "apps:app:tag"}' in plan.out
     assert "3 to change" in plan.out
+    assert "(ImagePolicy apps/app)" in " ".join(plan.out.split())
     assert check.code == 1
     assert "clusters/a/bad.yaml:7:" in check.out
     assert "[flux-marker-quotes]" in check.out

@@ -329,6 +329,7 @@ def test_values_that_nothing_else_takes_for_an_image_are_written() -> None:
     files = {"p.yaml": flux_policy(), "web.yaml": VALUES}
     made = planned(files, {"ghcr.io/acme/web": ("1.0.0", "1.10.0")})
 
+    assert made.decisions[0].why.endswith("in the range >=1.0.0 (ImagePolicy apps/web)")
     assert written(made)["web.yaml"] == VALUES.replace("1.0.0", "1.10.0")
     assert [d.use.label for d in made.decisions] == [
         "HelmRelease/web spec.values.image.tag",
