@@ -24,6 +24,11 @@ images:
   - match: nginx
     allowDowngrade: true
     enabled: false
+    minimumAge: 3d
+    platforms: [linux/amd64, linux/arm/v7]
+    pin: tag@digest
+    separate: [major, digest]
+    tagListShrink: 30
 environments:
   - {name: dev, paths: ["kustomize/overlays/dev/**"]}
   - name: production
@@ -59,6 +64,10 @@ def test_a_whole_file_is_read() -> None:
     assert config.rules[0].tag_filter is not None
     assert set(config.rules[0].tag_filter.apply(["v1.2.3", "1.2.3-rc", "x"]).texts) == {"v1.2.3"}
     assert (config.rules[1].allow_downgrade, config.rules[1].enabled) == (True, False)
+    guarded = config.rules[1]
+    assert (guarded.minimum_age, guarded.platforms) == (259_200, ("linux/amd64", "linux/arm/v7"))
+    assert (guarded.pin, guarded.separate) == ("tag@digest", ("major", "digest"))
+    assert guarded.tag_list_shrink == 30
     assert [(e.name, [str(g) for g in e.paths]) for e in config.environments] == [
         ("dev", ["kustomize/overlays/dev/**"]),
         ("production", ["kustomize/overlays/production/**"]),
@@ -143,6 +152,34 @@ MISTAKES = [
     (
         "version: 1\nimages:\n  - match: a\n    enabled: 'true'",
         "4:14: images[0].enabled: must be true or false",
+    ),
+    (
+        "version: 1\nimages:\n  - match: a\n    minimumAge: 3y",
+        "4:17: images[0].minimumAge: '3y' is no age (a number and m, h, d or w, such as 3d)",
+    ),
+    (
+        "version: 1\nimages:\n  - match: a\n    minimumAge: 3",
+        "4:17: images[0].minimumAge: must be text (put it in quotes)",
+    ),
+    (
+        "version: 1\nimages:\n  - match: a\n    platforms: [linux/amd64, arm64]",
+        "4:30: images[0].platforms[1]: 'arm64' is no platform (os/architecture[/variant]",
+    ),
+    (
+        "version: 1\nimages:\n  - match: a\n    pin: digests",
+        "4:10: images[0].pin: must be 'tag', 'digest' or 'tag@digest' (did you mean 'digest'?)",
+    ),
+    (
+        "version: 1\nimages:\n  - match: a\n    separate: [majr]",
+        "4:16: images[0].separate[0]: must be 'major', 'minor', 'patch' or 'digest' (did you mean 'major'?)",
+    ),
+    (
+        "version: 1\nimages:\n  - match: a\n    tagListShrink: 101",
+        "4:20: images[0].tagListShrink: must be at most 100",
+    ),
+    (
+        "version: 1\nimages:\n  - match: a\n    minimumage: 3d",
+        "4:5: images[0]: unknown key 'minimumage' (did you mean 'minimumAge'?)",
     ),
     ("version: 1\nenvironments: [{name: dev}]", "2:16: environments[0]: 'paths' is missing"),
     (

@@ -57,11 +57,31 @@ def test_the_first_matching_rule_wins_key_by_key(
     assert found.rules == rules
 
 
+def test_guards_are_merged_key_by_key() -> None:
+    """Each guard comes from the first rule that sets it; an empty value switches a later one off."""
+    config = load(
+        "c",
+        b"""
+version: 1
+images:
+  - {match: nginx, minimumAge: 0m, platforms: [], separate: [], tagListShrink: 100}
+  - {match: "*", minimumAge: 2w, pin: digest, platforms: linux/amd64, separate: major}
+""",
+    )
+    nginx = settings_for(config, parse_repository("nginx"))
+    assert (nginx.minimum_age, nginx.platforms, nginx.separate) == (0, (), ())
+    assert (nginx.pin, nginx.tag_list_shrink) == ("digest", 100)
+    redis = settings_for(config, parse_repository("redis"))
+    assert (redis.minimum_age, redis.platforms) == (1_209_600, ("linux/amd64",))
+    assert (redis.separate, redis.tag_list_shrink) == (("major",), 50)
+
+
 def test_without_rules_the_policy_is_inferred() -> None:
     """The default stays in the line of the running tag, and never goes back."""
     found = settings_for(Config.default(), parse_repository("nginx"))
     assert str(found.policy) == "follow"
     assert (found.tag_filter, found.allow_downgrade, found.enabled) == (None, False, True)
+    assert (found.minimum_age, found.platforms, found.pin, found.separate) == (0, (), None, ())
 
 
 @pytest.mark.parametrize(
