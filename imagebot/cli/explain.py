@@ -59,6 +59,7 @@ def command(
     IMAGE may name a tag (`nginx:1.27.0`); then that tag stands for the one that runs.
     """
     from imagebot import imageref
+    from imagebot.compat import settings_of
     from imagebot.wiring import Services
 
     reference = imageref.parse(image)
@@ -84,7 +85,9 @@ def command(
     else:
         for use, (selection, problem) in zip(running, found, strict=True):
             _print(use, selection, problem, every=every)
-    return EXIT_PARTIAL if any(problem for _, problem in found) else EXIT_OK
+    asked = [use for use, (_, problem) in zip(running, found, strict=True) if problem]
+    failed = any(settings_of(config, use).enabled for use in asked)
+    return EXIT_PARTIAL if failed else EXIT_OK
 
 
 def _given(reference: ImageRef, governed: Governed | None = None) -> ImageUse:
@@ -164,7 +167,7 @@ def _print(use: ImageUse, selection: Selection | None, problem: str, *, every: b
     by = f" ({use.governed.by})" if use.governed else ""
     text.print_heading(out, f"{use.image.repository.familiar}:{current}{by}")
     if selection is None:
-        text.print_heading(out, f"undecided: {problem}")
+        text.print_heading(out, f"no choice: {problem}")
         return
     text.print_election(out, rows(selection, current or None), limit=0 if every else 50)
     out.print(sentence(selection, current or None), markup=False)

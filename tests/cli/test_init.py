@@ -224,5 +224,13 @@ def test_a_repository_of_flux_works_without_a_configuration(
     assert "bad.yaml" in scan.out
     assert f"{name}:1.4.1 (ImagePolicy apps/app)" in explain.out
 
+    policies = root / "clusters/a/flux-system/policies.yaml"
+    held = policies.read_text()
+    policies.write_text(held.replace("imageRepositoryRef", "suspend: true\n  imageRepositoryRef"))
+    stopped = run("explain", name, root)
+    assert stopped.code == 0
+    assert "ImagePolicy apps/app is suspended" in stopped.out
+    policies.write_text(held)
+
     assert run("apply", root).code == 0
     assert "3 current" in run("plan", root).out
