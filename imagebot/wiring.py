@@ -19,6 +19,7 @@ from imagebot.forge.port import Forge
 from imagebot.gitrepo.credentials import GitCredentials, HttpsCredentials, SshCredentials
 from imagebot.gitrepo.failure import failure
 from imagebot.gitrepo.objects import check_sha
+from imagebot.gitrepo.process import Finished
 from imagebot.gitrepo.run import GitRunner
 from imagebot.registry.port import Registry
 from imagebot.registry.remembering import Remembering
@@ -220,13 +221,16 @@ class _Tips:
     def head_of(self, branch: str) -> str:
         """The commit of a branch, empty when there is none."""
         words = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"refs/heads/{branch}"]
-        return self.git.attempt(words).stdout.decode("ascii", "replace").strip()
+        return self._asked(words, no=(1,)).stdout.decode("ascii", "replace").strip()
 
     def is_ancestor(self, sha: str, branch: str) -> bool:
-        """Whether a commit is in a branch."""
+        """Whether a commit is in a branch; a commit or branch that is unknown is not."""
         words = ["merge-base", "--is-ancestor", check_sha(sha), f"refs/heads/{branch}"]
+        return self._asked(words, no=(1, 128)).returncode == 0
+
+    def _asked(self, words: Sequence[str], *, no: Sequence[int]) -> Finished:
+        """Git's answer. A git that died is no answer: a branch would seem to be gone."""
         finished = self.git.attempt(words)
-        if finished.stopped:
+        if finished.stopped or finished.returncode not in {0, *no}:
             raise failure(words[0], finished, ())
-        # Neither 1 (it is not) nor 128 (one of the two is unknown) is a yes.
-        return finished.returncode == 0
+        return finished

@@ -147,6 +147,7 @@ def sweep(
                 with turn:
                     if problem:
                         result.failed[str(point)] = problem
+                        sys.stderr.write(f"{point}: {problem}\n")
                     else:
                         result.converged += 1
                     told(result)
@@ -225,7 +226,8 @@ def main() -> int:
         begun = time.monotonic()
 
         def told(result: Result) -> None:
-            sys.stderr.write(f"\r{result.points} {len(result.failed)} failed ")
+            sys.stderr.write(f"\r{result.points} points, {len(result.failed)} failed ")
+            sys.stderr.flush()
 
         with tempfile.TemporaryDirectory(prefix="imagebot-killsweep-") as folder:
             result = sweep(

@@ -6,6 +6,7 @@ Whatever it lacks is said with a code that means it, before anything is written 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -209,6 +210,26 @@ def test_a_signal_during_a_push_takes_git_along(world: World) -> None:
     assert world.pulls == {}
     (world.remote.path / "hooks" / "pre-receive").unlink()
     world.settle(*THREE)
+
+
+@pytest.mark.parametrize("verb", ["rev-parse", "merge-base", "cat-file", "for-each-ref", "push"])
+def test_a_git_that_dies_is_no_answer(world: World, tmp_path: Path, verb: str) -> None:
+    """Git is killed at one thing, by the machine: no branch seems gone, no request refused."""
+    world.settle(*THREE)
+    world.release("1.2.0")
+    shim = tmp_path / "bin" / "git"
+    shim.parent.mkdir()
+    shim.write_text(
+        f'#!/bin/sh\ncase " $* " in *" {verb} "*) kill -9 $$;; esac\n'
+        f'exec {shutil.which("git")} "$@"\n'
+    )
+    shim.chmod(0o755)
+    ran = world.run(env=world.env | {"PATH": f"{shim.parent}:{os.environ['PATH']}"})
+    assert ran.code in {3, 4}, ran.reasons
+    assert len(world.open_pulls()) == 3
+    assert len(world.pulls) == 3
+    world.settle("updated", "updated", "updated")
+    world.settle(*SAME)
 
 
 def test_a_missing_git_is_said_before_anything_else(world: World, tmp_path: Path) -> None:
