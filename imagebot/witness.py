@@ -20,12 +20,10 @@ from imagebot.policy.guards import doubt
 class Memory(Protocol):
     """Where it is remembered. Losing it makes the guards weaker, and nothing wrong."""
 
-    def first_seen(self, repository: str, tags: Sequence[str], now: float) -> dict[str, float]:
-        """When each tag was first passed here (epoch seconds)."""
-        ...
-
-    def first_look(self, repository: str) -> float | None:
-        """When tags of a repository were first passed to `first_seen`."""
+    def sightings(
+        self, lists: Mapping[str, Sequence[str]], now: float
+    ) -> dict[str, tuple[float, dict[str, float]]]:
+        """By repository the first look, and when each tag was first passed here."""
         ...
 
     def recall_listings(self, repo_key: str) -> dict[str, tuple[int, int]]:
@@ -82,14 +80,16 @@ class Witness:
         self, fresh: Mapping[Repository, tuple[str, ...]]
     ) -> dict[Repository, Sightings]:
         """Of images whose age matters: others may have very many tags."""
-        found: dict[Repository, Sightings] = {}
-        for repository, tags in fresh.items():
-            if tags and settings_for(self.config, repository).minimum_age:
-                seen = self.memory.first_seen(str(repository), tags, self.now.timestamp())
-                look = self.memory.first_look(str(repository))
-                first = min(seen.values()) if look is None else look
-                found[repository] = Sightings(first, seen)
-        return found
+        aged = {
+            str(repository): (repository, tags)
+            for repository, tags in fresh.items()
+            if settings_for(self.config, repository).minimum_age
+        }
+        if not aged:
+            return {}
+        lists = {name: tags for name, (_, tags) in aged.items()}
+        seen = self.memory.sightings(lists, self.now.timestamp())
+        return {aged[name][0]: Sightings(*sighted) for name, sighted in seen.items()}
 
     def _believed(self, fresh: Mapping[Repository, tuple[str, ...]]) -> dict[Repository, Listing]:
         """What was remembered of these lists before this run; what this run makes of it is kept."""

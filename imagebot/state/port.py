@@ -15,6 +15,13 @@ Scan = tuple[str, str]
 Listing = tuple[int, int]
 """How many tags the last list had that was believed, and how many since were not."""
 
+Sighted = tuple[float, dict[str, float]]
+"""When a repository was first looked at, and when each of its tags was first seen: epoch seconds.
+
+A time, once given, never changes. The first look is the earliest sighting of any tag, also of
+one that is gone.
+"""
+
 
 class State(ABC):
     """A memory shared by threads and runs. Every method raises StartError when it is lost.
@@ -72,12 +79,8 @@ class State(ABC):
         """Remember an image by its digest."""
 
     @abstractmethod
-    def first_seen(self, repository: str, tags: Sequence[str], now: float) -> dict[str, float]:
-        """When each tag was first passed to this method (epoch seconds); new ones are seen now."""
-
-    @abstractmethod
-    def first_look(self, repository: str) -> float | None:
-        """When tags of a repository were first passed to `first_seen` (epoch seconds), if ever."""
+    def sightings(self, lists: Mapping[str, Sequence[str]], now: float) -> dict[str, Sighted]:
+        """When each repository's tags were first passed to this method; new ones are seen now."""
 
     @abstractmethod
     def recall_listings(self, repo_key: str) -> dict[str, Listing]:

@@ -22,7 +22,6 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
-    func,
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -32,7 +31,7 @@ from sqlalchemy.schema import CreateTable, DropTable
 
 from imagebot.errors import StartError
 from imagebot.state import file, tables
-from imagebot.state.port import Listing, Scan, State
+from imagebot.state.port import Listing, Scan, Sighted, State
 
 BUSY_SECONDS = 10.0
 """How long a writer waits for another one. A write takes well under a second."""
@@ -144,25 +143,26 @@ class SqlState(State):
         row = {"repository": repository, "digest": digest, "payload": payload}
         self._write(statement, row)
 
-    def first_seen(self, repository: str, tags: Sequence[str], now: float) -> dict[str, float]:
-        """When each tag was first passed here. A time, once given, never changes."""
-        known = self._sightings(repository)
-        new = [
+    def sightings(self, lists: Mapping[str, Sequence[str]], now: float) -> dict[str, Sighted]:
+        """Look up all lists at once, and remember what is new."""
+        known = self._sightings(list(lists))
+        new: list[dict[str, Any]] = [
             {"repository": repository, "tag": tag, "at": now}
+            for repository, tags in lists.items()
             for tag in dict.fromkeys(tags)
-            if tag not in known
+            if tag not in known.get(repository, ())
         ]
         if new:
             self._write(self._insert(tables.sightings).on_conflict_do_nothing(), *new)
-            known = self._sightings(repository)
-        return {tag: known[tag] for tag in tags}
-
-    def first_look(self, repository: str) -> float | None:
-        """The earliest sighting of a repository's tags."""
-        seen = tables.sightings.c
-        query = select(func.min(seen.at)).where(seen.repository == repository)
-        found = self._run(lambda connection: connection.execute(query).scalar())
-        return None if found is None else float(found)
+            # Read again: another process may have been earlier by a moment.
+            known.update(self._sightings(list(dict.fromkeys(row["repository"] for row in new))))
+        return {
+            repository: (
+                min(known.get(repository, {}).values(), default=now),
+                {tag: known[repository][tag] for tag in tags},
+            )
+            for repository, tags in lists.items()
+        }
 
     def recall_listings(self, repo_key: str) -> dict[str, Listing]:
         """Sizes and doubts, as they were remembered."""
@@ -183,7 +183,8 @@ class SqlState(State):
         self, digests: Mapping[tuple[str, str], str], now: float
     ) -> dict[tuple[str, str], tuple[str, float]]:
         """Compare with what is remembered, and remember what is new."""
-        known = self._digests(sorted({repository for repository, _ in digests}))
+        rows = self._rows_of(tables.digests, sorted({repository for repository, _ in digests}))
+        known = {(row.repository, row.tag): row for row in rows}
         moves: dict[tuple[str, str], tuple[str, float]] = {}
         new: list[dict[str, Any]] = []
         for (repository, tag), digest in digests.items():
@@ -202,18 +203,18 @@ class SqlState(State):
         """Let go of every connection."""
         self._engine.dispose()
 
-    def _digests(self, repositories: Sequence[str]) -> dict[tuple[str, str], Row[Any]]:
-        """What is remembered of these repositories' tags."""
+    def _rows_of(self, table: Table, repositories: Sequence[str]) -> list[Row[Any]]:
+        """Every row of these repositories, in as many queries as their number needs."""
 
         def read(connection: Connection) -> list[Row[Any]]:
             found: list[Row[Any]] = []
             for start in range(0, len(repositories), MOST_NAMES):
                 part = repositories[start : start + MOST_NAMES]
-                named = tables.digests.c.repository.in_(part)
-                found += connection.execute(select(tables.digests).where(named)).all()
+                query = select(table).where(table.c.repository.in_(part))
+                found += connection.execute(query).all()
             return found
 
-        return {(row.repository, row.tag): row for row in self._run(read)}
+        return self._run(read)
 
     def _upsert(self, table: Table, key: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows; one whose key exists replaces the other."""
@@ -226,11 +227,11 @@ class SqlState(State):
         )
         self._write(insert, *rows)
 
-    def _sightings(self, repository: str) -> dict[str, float]:
-        seen = tables.sightings.c
-        query = select(seen.tag, seen.at).where(seen.repository == repository)
-        rows = self._run(lambda connection: connection.execute(query).all())
-        return {tag: float(at) for tag, at in rows}
+    def _sightings(self, repositories: Sequence[str]) -> dict[str, dict[str, float]]:
+        found: dict[str, dict[str, float]] = {}
+        for row in self._rows_of(tables.sightings, repositories):
+            found.setdefault(row.repository, {})[row.tag] = float(row.at)
+        return found
 
     def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """An insert that can say what happens to a row whose key exists already."""

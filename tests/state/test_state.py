@@ -35,6 +35,10 @@ def state(file: Path):
         yield opened
 
 
+def first_seen(state: State, repository: str, tags: list[str], now: float) -> dict[str, float]:
+    return state.sightings({repository: tags}, now)[repository][1]
+
+
 def test_scans_come_back_as_they_were(state: State) -> None:
     """A remembered scan is given back byte by byte, per repo, whatever its path."""
     rows = {"a.yaml": ("1" * 40, '{"uses": []}'), "ü/'; --.yaml": ("2" * 40, "")}
@@ -73,12 +77,12 @@ def test_the_memory_outlives_the_process(file: Path) -> None:
     with State.open(f"sqlite:///{file}") as first:
         first.remember_pull(REPO, "imagebot/web", 7)
         first.defer("docker.io", 50.0)
-        first.first_seen("docker.io/library/nginx", ["1.0"], 10.0)
+        first_seen(first, "docker.io/library/nginx", ["1.0"], 10.0)
         first.remember_scans(REPO, 1, {"a": ("1", "x")})
     with State.open(f"sqlite:///{file}") as second:
         assert second.pull_number(REPO, "imagebot/web") == 7
         assert second.until("docker.io") == 50.0
-        assert second.first_seen("docker.io/library/nginx", ["1.0"], 99.0) == {"1.0": 10.0}
+        assert first_seen(second, "docker.io/library/nginx", ["1.0"], 99.0) == {"1.0": 10.0}
         assert second.recall_scans(REPO, 1) == {"a": ("1", "x")}
         assert second.warnings == ()
 
@@ -117,17 +121,17 @@ def test_first_seen_never_changes(state: State, looks: list[list[str]]) -> None:
     for now, tags in enumerate(looks, start=1):
         for tag in tags:
             expected.setdefault(tag, float(now))
-        assert state.first_seen(key, tags, float(now)) == {t: expected[t] for t in tags}
+        assert first_seen(state, key, tags, float(now)) == {t: expected[t] for t in tags}
 
 
 def test_first_seen_survives_a_race(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process that sees a tag between our look and our write keeps its earlier time."""
-    state.first_seen("r", ["1.0"], 1.0)
-    answers = [{}, {"1.0": 1.0}]
+    first_seen(state, "r", ["1.0"], 1.0)
+    answers = [{}, {"r": {"1.0": 1.0}}]
     monkeypatch.setattr(state, "_sightings", lambda _: answers.pop(0))
-    state.first_seen("r", ["1.0"], 9.0)
+    first_seen(state, "r", ["1.0"], 9.0)
     monkeypatch.undo()
-    assert state.first_seen("r", ["1.0"], 10.0) == {"1.0": 1.0}
+    assert first_seen(state, "r", ["1.0"], 10.0) == {"1.0": 1.0}
 
 
 class Recorder:
@@ -166,9 +170,8 @@ def test_every_statement_is_postgresql_too() -> None:
     state.remember_listings("r", {"a": (1, 0)})
     state.recall_listings("r")
     state.digest_moves({("r", "1"): "sha256:a"}, 1.0)
-    state.first_look("r")
     with pytest.raises(KeyError):
-        state.first_seen("r", ["1"], 1.0)
+        first_seen(state, "r", ["1"], 1.0)
     joined = "\n".join(connection.statements)
     assert joined.count("CREATE TABLE IF NOT EXISTS") == len(tables.metadata.tables)
     assert joined.count("ON CONFLICT") == 7
@@ -389,7 +392,7 @@ def test_threads_share_one_state(state: State) -> None:
         try:
             for step in range(20):
                 state.remember_pull(REPO, f"b{number}-{step}", step)
-                state.first_seen("r", [f"t{step}"], float(number + 1))
+                first_seen(state, "r", [f"t{step}"], float(number + 1))
         except StartError as error:
             failures.append(error)
 
@@ -447,11 +450,12 @@ def test_ten_thousand_scans_are_fast(state: State) -> None:
 
 def test_the_first_look_is_the_earliest_sighting(state: State) -> None:
     """It stays the first one, also when every tag of that day is gone from the list."""
-    assert state.first_look("r") is None
-    state.first_seen("r", ["1.0", "1.1"], 10.0)
-    state.first_seen("r", ["1.2"], 20.0)
-    state.first_seen("other", ["1"], 5.0)
-    assert state.first_look("r") == 10.0
+    assert state.sightings({"r": []}, 5.0) == {"r": (5.0, {})}
+    state.sightings({"r": ["1.0", "1.1"], "other": ["1"]}, 10.0)
+    found = state.sightings({"r": ["1.1", "1.2"], "other": []}, 20.0)
+    assert found == {"r": (10.0, {"1.1": 10.0, "1.2": 20.0}), "other": (10.0, {})}
+    assert state.sightings({"r": ["1.2"]}, 30.0) == {"r": (10.0, {"1.2": 20.0})}
+    assert state.sightings({}, 30.0) == {}
 
 
 def test_lists_are_remembered_for_each_repo(state: State) -> None:
