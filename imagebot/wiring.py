@@ -6,7 +6,8 @@ It decides nothing. Whatever is opened here is closed when its `with` block ends
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -37,14 +38,37 @@ USER_AGENT = f"imagebot/{__version__}"
 ENGINE_SOCKET = "unix:///var/run/docker.sock"
 
 
+class Paces:
+    """The gaps between writes, one for each login of each forge. Safe in several threads."""
+
+    def __init__(self) -> None:
+        self._paces: dict[tuple[str, str], Pace] = {}
+        self._lock = threading.Lock()
+
+    def of(self, url: str, token: str) -> Pace:
+        """The gap that all repositories share which use this login."""
+        from imagebot.forge.credential import Pace
+        from imagebot.forge.github import WRITE_GAP
+        from imagebot.http import SystemClock
+
+        with self._lock:
+            if (url, token) not in self._paces:
+                self._paces[url, token] = Pace(SystemClock(), WRITE_GAP)
+            return self._paces[url, token]
+
+
 @dataclass
 class Services:
-    """What a run shares: HTTP, registries, state. Each is opened when it is first used."""
+    """What a run shares: HTTP, registries, state. Each is opened when it is first used.
+
+    Runs beside each other share `paces`. git stops soon after `cancelled` says so.
+    """
 
     operator: Operator | None
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    paces: Paces = field(default_factory=Paces)
+    cancelled: Callable[[], bool] = lambda: False
     _stack: ExitStack = field(default_factory=ExitStack)
-    _paces: dict[tuple[str, str], Pace] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         """The services themselves."""
@@ -78,6 +102,7 @@ class Services:
             client = HttpClient(
                 user_agent=USER_AGENT,
                 ca_bundle=network.ca_file,
+                proxies=network.proxies.mapping,
                 insecure_hosts=frozenset(network.insecure_hosts),
                 budget=network.request_budget,
                 deferrals=state,
@@ -91,14 +116,6 @@ class Services:
         """Every registry, and the Docker Engine for images that none serves."""
         routes = Routes(self._network_registry, self._engine)
         return Remembering(routes, self.state) if self.operator else routes
-
-    def pace(self, url: str, token: str) -> Pace:
-        """The gap between writes, shared by all repositories that use one login of one forge."""
-        from imagebot.forge.credential import Pace
-        from imagebot.forge.github import WRITE_GAP
-        from imagebot.http import SystemClock
-
-        return self._paces.setdefault((url, token), Pace(SystemClock(), WRITE_GAP))
 
     def _network_registry(self) -> Registry:
         import time
@@ -153,6 +170,7 @@ def connected(services: Services, shape: RepositoryShape) -> Iterator[Connected]
                 services.operator.folder,
                 credentials=_git_credentials(shape, connection),
                 base=shape.base,
+                cancelled=services.cancelled,
                 allow_local=local or bool(services.operator.network.insecure_hosts),
             )
         )
@@ -179,7 +197,7 @@ def _forge(services: Services, shape: RepositoryShape) -> Iterator[Connection]:
         app=App(app.client_id, app.private_key.read().reveal(), app.installation_id)
         if app
         else None,
-        pace=services.pace(place.url, token) if shape.forge.kind == "github" else None,
+        pace=services.paces.of(place.url, token) if shape.forge.kind == "github" else None,
     )
     try:
         yield connection

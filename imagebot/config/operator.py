@@ -174,6 +174,24 @@ class RepositoryShape(Shape):
     )
 
 
+class ProxiesShape(Shape):
+    """The way out of the network, for registries and forges."""
+
+    https: WebUrl | None = Field(
+        default=None, description="The proxy for https, as `http://host:port`, without a password."
+    )
+    http: WebUrl | None = Field(default=None, description="The proxy for plain http.")
+    no: tuple[Text, ...] = Field(
+        default=(), description="Hosts, and domains with all below them, that are asked directly."
+    )
+
+    @property
+    def mapping(self) -> dict[str, str]:
+        """The proxies as the HTTP layer takes them."""
+        given = {"https": self.https, "http": self.http, "no": ",".join(self.no)}
+        return {name: value for name, value in given.items() if value}
+
+
 class NetworkShape(Shape):
     """What may be reached, how, and how often."""
 
@@ -183,8 +201,12 @@ class NetworkShape(Shape):
     insecure_hosts: tuple[Text, ...] = Field(
         default=(), description="Hosts (`host` or `host:port`) that may be asked by plain http."
     )
+    proxies: ProxiesShape = Field(
+        default=ProxiesShape(), description="The way out of the network, for registries and forges."
+    )
     request_budget: Annotated[int, Field(ge=1)] = Field(
-        default=50_000, description="The most requests that one run sends."
+        default=50_000,
+        description="The most requests that one run, or one cycle of `serve`, sends to one host.",
     )
     token_servers: dict[Text, tuple[Text, ...]] = Field(
         default={},

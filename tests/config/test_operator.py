@@ -33,7 +33,7 @@ repositories:
     forge: {kind: local}
 dockerConfigs: [/run/secrets/docker/config.json]
 engine: {url: unix:///var/run/docker.sock}
-network: {caFile: ca.pem, insecureHosts: ["registry.local:5000"], requestBudget: 1000}
+network: {caFile: ca.pem, insecureHosts: ["registry.local:5000"], requestBudget: 1000, proxies: {https: "http://proxy:3128", no: [a.example, .b.example]}}
 workdir: /var/lib/imagebot
 state: postgresql://db/imagebot
 identity: {name: Image Bot, email: bot@acme.example}
@@ -65,6 +65,10 @@ def test_a_whole_file_is_read() -> None:
     assert (third.forge.app.client_id, third.forge.app.installation_id) == ("Iv1.a", 42)
     assert fourth.forge.kind == "local"
     assert operator.network.ca_file == "/etc/imagebot/ca.pem"
+    assert operator.network.proxies.mapping == {
+        "https": "http://proxy:3128",
+        "no": "a.example,.b.example",
+    }
     assert operator.state_url == "postgresql://db/imagebot"
     assert operator.serve.jitter_seconds == 90
     assert operator.serve.address == ("0.0.0.0", 8080)
@@ -88,6 +92,14 @@ MISTAKES = [
     (
         repository(f"url: 'https://u:p@h/a', {FORGE}"),
         "3:11: repositories[0].url: a password in a URL",
+    ),
+    (
+        f"network: {{proxies: {{https: 'http://u:p@proxy:1'}}}}\n{repository(f'url: a, {FORGE}')}",
+        "network.proxies.https: a password in a URL",
+    ),
+    (
+        f"network: {{proxies: {{https: 'socks5://proxy:1'}}}}\n{repository(f'url: a, {FORGE}')}",
+        "network.proxies.https: must be an https URL",
     ),
     (repository(f"url: '-oProxyCommand=x', {FORGE}"), "repositories[0].url: a URL is not empty"),
     (repository(f'url: "https://h/a\\nb", {FORGE}'), "repositories[0].url: a URL is not empty"),
