@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
+import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -14,6 +18,7 @@ from imagebot.errors import EXIT_OK, EXIT_TERMINATED
 
 if TYPE_CHECKING:
     from imagebot.config.operator import Operator, RepositoryShape
+    from imagebot.wiring import Paces
 
 
 @click.command("serve")
@@ -23,10 +28,12 @@ def command(operator_file: str | None) -> int:
     """Run cycles on the operator's schedule until SIGTERM or SIGINT, then drain."""
     from imagebot.daemon.schedule import Schedule
     from imagebot.daemon.service import Daemon
+    from imagebot.wiring import Paces
 
     operator = required_operator(operator_file)
     settings = operator.serve
-    stop = threading.Event()
+    stop, abandoned = threading.Event(), threading.Event()
+    paces = Paces()
 
     def schedule(name: str) -> Schedule:
         return Schedule(
@@ -35,10 +42,14 @@ def command(operator_file: str | None) -> int:
 
     schedule("")  # A schedule that cannot be read is a usage error now, not a silent job later.
     daemon = Daemon(
-        jobs={shape.url: _Job(operator, shape) for shape in operator.repositories},
+        jobs={
+            shape.url: _Job(operator, shape, paces, abandoned.is_set)
+            for shape in operator.repositories
+        },
         schedule=schedule,
         address=settings.address,
         stop=stop,
+        abandoned=abandoned,
         on_listening=lambda port: click.echo(
             f"imagebot: serving {len(operator.repositories)} repositories; "
             f"health on {settings.address[0]}:{port}",
@@ -51,18 +62,40 @@ def command(operator_file: str | None) -> int:
 
     signal.signal(signal.SIGTERM, told)
     signal.signal(signal.SIGINT, told)
-    if daemon.run():
-        return EXIT_OK
-    warn("a cycle was still running when the time to drain was over; the next one converges")
-    return EXIT_TERMINATED
+    if not daemon.run():
+        warn("a cycle was still running when the time to drain was over; the next one converges")
+        _leave(EXIT_TERMINATED)
+    return EXIT_OK
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process though threads still run, for which Python would wait as long as they take.
+
+    A run may be killed at any moment; what is written is written whole or not at all.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 class _Job:
-    """One repository's cycle, with services of its own: budgets and secrets are fresh each time."""
+    """One repository's cycle, with services of its own: budgets and secrets are fresh each time.
 
-    def __init__(self, operator: Operator, shape: RepositoryShape) -> None:
+    Only the gaps between writes are shared, since forges count them by login.
+    """
+
+    def __init__(
+        self,
+        operator: Operator,
+        shape: RepositoryShape,
+        paces: Paces,
+        cancelled: Callable[[], bool],
+    ) -> None:
         self._operator = operator
         self._shape = shape
+        self._paces = paces
+        self._cancelled = cancelled
 
     def __call__(self) -> str:
         from imagebot.cycle import Runner
@@ -70,7 +103,7 @@ class _Job:
         from imagebot.wiring import Services
 
         try:
-            with Services(self._operator) as services:
+            with Services(self._operator, paces=self._paces, cancelled=self._cancelled) as services:
                 cycle = Runner(services, self._operator).one(self._shape)
         except ImagebotError as error:
             warn(f"{self._shape.url}: {error}")

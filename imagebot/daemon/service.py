@@ -31,6 +31,9 @@ WORKERS = 4
 DRAIN_SECONDS = 25.0
 """Less than Kubernetes' default of 30 seconds between SIGTERM and SIGKILL."""
 
+LAST_SECONDS = 2.0
+"""What is left for git to stop in when the time to drain is over."""
+
 _log = logging.getLogger("imagebot.daemon")
 
 Job = Callable[[], str]
@@ -39,7 +42,10 @@ Job = Callable[[], str]
 
 @dataclass
 class Daemon:
-    """Jobs by name, when they run, and where health is served."""
+    """Jobs by name, when they run, and where health is served.
+
+    `abandoned` is set when the time to drain is over: jobs that look at it end at once.
+    """
 
     jobs: dict[str, Job]
     schedule: Callable[[str], Schedule]
@@ -47,10 +53,14 @@ class Daemon:
     drain_seconds: float = DRAIN_SECONDS
     health: Health = field(default_factory=lambda: Health(time.time))
     stop: threading.Event = field(default_factory=threading.Event)
+    abandoned: threading.Event = field(default_factory=threading.Event)
     on_listening: Callable[[int], None] = lambda _port: None
 
     def run(self) -> bool:
-        """Serve until `stop` is set, then drain. True when every job had finished in time."""
+        """Serve until `stop` is set, then drain. True when every job had finished in time.
+
+        When it is False, threads may still run, and Python would wait for them at its end.
+        """
         scheduler = self._scheduler()
         with WebServer(self.health, self.address) as web:
             self.on_listening(web.port)
@@ -109,4 +119,8 @@ class Daemon:
         )
         waiting.start()
         waiting.join(self.drain_seconds)
-        return not waiting.is_alive()
+        if not waiting.is_alive():
+            return True
+        self.abandoned.set()
+        waiting.join(LAST_SECONDS)
+        return False
