@@ -95,7 +95,7 @@ def scan_repository(
             scans[entry.path] = scan
     if memory and rows != known:
         memory.remember_scans(repo_key, SCANNER_VERSION, rows)
-    governed, _ = govern(scans)
+    governed, _ = govern(scans, config)
     return {
         path: scan for path, scan in governed.items() if scan.uses or scan.skipped or scan.objects
     }

@@ -97,7 +97,7 @@ def _file_findings(view: View, config: Config) -> Iterator[Finding]:
             if skip.whole:
                 fix = "repair it, or leave it out by `paths` in .imagebot.yaml"
                 yield Finding("unreadable", skip.where, skip.reason, fix, "warning")
-    yield from govern(scans)[1]
+    yield from govern(scans, config)[1]
 
 
 def _document(finding: Finding) -> dict[str, Any]:

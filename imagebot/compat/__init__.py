@@ -10,13 +10,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from imagebot.compat.settings import OFF, settings_of, spec, why_off
+from imagebot.config import Config
 from imagebot.manifests.findings import Finding
 from imagebot.model import FileScan, Skipped
 
 __all__ = ["OFF", "govern", "settings_of", "spec", "why_off"]
 
 
-def govern(scans: Mapping[str, FileScan]) -> tuple[dict[str, FileScan], tuple[Finding, ...]]:
+def govern(
+    scans: Mapping[str, FileScan], config: Config
+) -> tuple[dict[str, FileScan], tuple[Finding, ...]]:
     """Say of every use who governs it, over all files of a repository at once.
 
     Returns the scans with governed uses, with marked values as uses, and with everything that
@@ -32,7 +35,7 @@ def govern(scans: Mapping[str, FileScan]) -> tuple[dict[str, FileScan], tuple[Fi
 
     notes = Notes()
     fleet = Fleet(objects)
-    marked = {path: flux.join(path, scans[path], fleet, notes) for path in sorted(scans)}
+    marked = {path: flux.join(path, scans[path], fleet, notes, config) for path in sorted(scans)}
     told = argocdapps.told(objects, notes)
     joined = argocd.join(marked, told, notes)
     by_path: dict[str, list[Skipped]] = {}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from imagebot.compat.fluxpolicy import Fleet, Ruling, Unknown
 from imagebot.compat.notes import Notes
+from imagebot.config import Config, settings_for
 from imagebot.errors import InvalidReference
 from imagebot.governing import Marker
 from imagebot.imageref import ImageRef, Repository, is_digest, parse, parse_repository
@@ -38,6 +39,7 @@ class _File:
     scan: FileScan
     fleet: Fleet
     notes: Notes
+    config: Config
     ruled: dict[tuple[int, KeyPath], tuple[Marker, Ruling]] = field(default_factory=dict)
     held: dict[tuple[int, KeyPath], None] = field(default_factory=dict)
     lines: dict[int, None] = field(default_factory=dict)
@@ -45,13 +47,14 @@ class _File:
     names: dict[Family, tuple[str, Repository]] = field(default_factory=dict)
 
 
-def join(path: str, scan: FileScan, fleet: Fleet, notes: Notes) -> FileScan:
+def join(path: str, scan: FileScan, fleet: Fleet, notes: Notes, config: Config) -> FileScan:
     """The scan with marked values as image uses that are governed by their policies.
 
     A use whose marker counts for nothing is left alone: whoever wrote the marker did not mean
-    the default.
+    the default. Where its policy is only out of reach, a rule of the configuration that sets one
+    stands in for it.
     """
-    file = _File(scan, fleet, notes)
+    file = _File(scan, fleet, notes, config)
     for marker in scan.markers:
         _rule(file, path, marker)
     uses = [use for use in (_existing(file, use) for use in scan.uses) if use]
@@ -74,12 +77,16 @@ def _rule(file: _File, path: str, marker: Marker) -> None:
     try:
         policy = file.fleet.policy(marker.policy, path)
     except Unknown as unknown:
+        if _has_own_policy(file, marker):
+            return
         fix = "add the policy to the scanned paths, or give the image a rule in .imagebot.yaml"
         _fault(file, marker, "flux-marker-policy", str(unknown), fix)
         return
     try:
         ruling = file.fleet.ruling(policy, path)
     except Unknown as unknown:
+        if _has_own_policy(file, marker):
+            return
         fix = "let its update.path reach the file, or remove the marker"
         _fault(file, marker, "flux-marker-outside", str(unknown), fix)
         return
@@ -90,6 +97,18 @@ def _rule(file: _File, path: str, marker: Marker) -> None:
         _fault(file, marker, "flux-marker-digest", problem, "set digestReflectionPolicy")
     else:
         file.ruled[marker.document, marker.keys] = (marker, ruling)
+
+
+def _has_own_policy(file: _File, marker: Marker) -> bool:
+    """Whether a rule gives the marked image its policy, so that the marker's is not missed."""
+    place = (marker.document, marker.keys)
+    found = (
+        use
+        for use in file.scan.uses
+        if any((slot.document, slot.keys) == place for slot in use.slots)
+    )
+    use = next(found, None)
+    return use is not None and "policy" in settings_for(file.config, use.image.repository).rules
 
 
 def _fault(file: _File, marker: Marker, id_: str, problem: str, fix: str) -> None:

@@ -165,7 +165,7 @@ def _why_not(source: Source, document: Document, scalar: Scalar) -> Fault | None
         return Fault(
             "flux-marker-root",
             "Flux changes nothing in a document that is a list or a single value",
-            "put the value into a mapping, or give the image a rule in .imagebot.yaml",
+            "put the value into a mapping",
         )
     if is_unset(scalar) and scalar.style == "plain":
         return Fault(

@@ -270,6 +270,20 @@ def test_an_image_whose_policy_is_not_there_is_left_alone() -> None:
     assert "there is no ImagePolicy apps/web" in scans["web.yaml"].skipped[0].reason
 
 
+def test_a_rule_with_a_policy_stands_in_for_one_that_is_out_of_reach() -> None:
+    """The way out that the finding names; a rule without a policy is none."""
+    rule = "version: 1\nimages: [{match: '**', %s}]\n"
+    config = load("c", (rule % "policy: {alphabetical: asc}").encode())
+    other = load("c", (rule % "enabled: true").encode())
+    files = {"web.yaml": _pod()}
+    (decision,) = planned(files, {"ghcr.io/acme/web": ("1.0.0", "z")}, config).decisions
+
+    assert decision.target
+    assert decision.target.tag == "z"
+    assert scanned(files, config)[1] == []
+    assert [finding.id for finding in scanned(files, other)[1]] == ["flux-marker-policy"]
+
+
 @pytest.mark.parametrize(
     "line",
     [

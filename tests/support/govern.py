@@ -16,10 +16,12 @@ from imagebot.plan import merged_changes, plan
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def scanned(files: Mapping[str, str | bytes]) -> tuple[dict[str, FileScan], list[Finding]]:
+def scanned(
+    files: Mapping[str, str | bytes], config: Config | None = None
+) -> tuple[dict[str, FileScan], list[Finding]]:
     """Scan files and say who governs their uses."""
     scans = {path: scan_file(path, _bytes(text)) for path, text in files.items()}
-    governed, findings = govern(scans)
+    governed, findings = govern(scans, config or Config.default())
     return governed, list(findings)
 
 
@@ -36,7 +38,7 @@ def planned(
     details: Mapping[tuple[str, str], ImageDetails] | None = None,
 ) -> Plan:
     """The plan over files, with what registries would answer."""
-    scans, _ = scanned(files)
+    scans, _ = scanned(files, config)
     facts = Facts(
         scans=scans,
         texts={path: _bytes(text) for path, text in files.items()},
