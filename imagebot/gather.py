@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
 from imagebot.compat import govern
-from imagebot.config import Config, is_in_paths
+from imagebot.config import Config, is_in_paths, sourced
 from imagebot.errors import ConfigError, ImagebotError, Where
 from imagebot.imageref import ImageRef, Repository
 from imagebot.manifests.memory import dump, load
@@ -97,8 +97,22 @@ def scan_repository(
         memory.remember_scans(repo_key, SCANNER_VERSION, rows)
     governed, _ = govern(scans, config)
     return {
-        path: scan for path, scan in governed.items() if scan.uses or scan.skipped or scan.objects
+        path: _sourced(scan, config)
+        for path, scan in governed.items()
+        if scan.uses or scan.skipped or scan.objects
     }
+
+
+def _sourced(scan: FileScan, config: Config) -> FileScan:
+    """The scan with its images asked for where the configuration says that they live."""
+    uses = tuple(
+        replace(
+            use,
+            image=replace(use.image, repository=sourced(config, use.image.repository)),
+        )
+        for use in scan.uses
+    )
+    return replace(scan, uses=uses) if uses != scan.uses else scan
 
 
 def _recall(entry: Entry, remembered: tuple[str, str] | None) -> FileScan | None:

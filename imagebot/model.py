@@ -273,7 +273,7 @@ class Plan:
     `undecided` are the keys of groups whose evidence is incomplete, or none of whose files can be
     edited safely: their pull requests are left as they are. `problems` maps a repository that
     gave no answer, or none that can be believed, to the reason. `alarms` are for people: they
-    stop nothing.
+    stop nothing. `settled` maps the key of a group in which nothing moves to why.
     """
 
     decisions: tuple[Decision, ...] = ()
@@ -282,6 +282,7 @@ class Plan:
     undecided: frozenset[str] = frozenset()
     problems: Mapping[str, str] = field(default_factory=dict)
     alarms: tuple[Alarm, ...] = ()
+    settled: Mapping[str, str] = field(default_factory=dict)
 
     def with_status(self, status: Status) -> Sequence[Decision]:
         """The decisions of one status, in file order."""

@@ -143,6 +143,9 @@ class _Run:
             observed = observer.observe(key, undecided=undecided, wanted=group is not None)
         except ImagebotError as error:
             return Step(key, head, group, context, desired, failure=str(error))
+        if group is None:
+            gone = self.plan.settled.get(key, "no file uses this image there any more")
+            observed = replace(observed, obsolete=gone)
         action = decide(observed, desired, policy)
         return Step(key, head, group, context, desired, observed, action)
 

@@ -17,6 +17,7 @@ from imagebot.config.settings import (
     environment_of,
     is_in_paths,
     settings_for,
+    sourced,
 )
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "load",
     "schema",
     "settings_for",
+    "sourced",
 ]
 
 

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from imagebot.config.glob import Glob
 from imagebot.config.policyschema import POLICY_SCHEMA
-from imagebot.config.settings import DEFAULT_LABELS, DEFAULT_LIMIT, Pin, Step
+from imagebot.config.settings import DEFAULT_LABELS, DEFAULT_LIMIT, Pin, Source, Step
 from imagebot.config.shape import NOT_EMPTY, OneOrMany, Shape, checked, refusal, written
 from imagebot.errors import PolicyError
 from imagebot.policy import compile_filter, compile_policy
@@ -117,6 +117,13 @@ class ImageShape(Shape):
         description=(
             "By how many percent the list of tags may shrink between two runs before it is "
             "doubted. Default: 50; 100 never doubts."
+        ),
+    )
+    source: Source | None = Field(
+        default=None,
+        description=(
+            "Who knows its tags: `registry`, or `docker-daemon` for images that are built on "
+            "this machine and that no registry serves. Default: registry."
         ),
     )
 

@@ -63,6 +63,7 @@ def _rule(image: ImageShape) -> Rule:
         pin=image.pin,
         separate=image.separate,
         tag_list_shrink=image.tag_list_shrink,
+        source=image.source,
     )
 
 

@@ -26,6 +26,9 @@ Step = Literal["major", "minor", "patch", "digest"]
 Pin = Literal["tag", "digest", "tag@digest"]
 """Which parts of a reference are written."""
 
+Source = Literal["registry", "docker-daemon"]
+"""Who knows an image's tags: the registry that its name says, or a Docker Engine."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -41,6 +44,7 @@ class Rule:
     pin: Pin | None = None
     separate: tuple[Step, ...] | None = None
     tag_list_shrink: int | None = None
+    source: Source | None = None
 
     def holds(self, repository: Repository) -> bool:
         """Whether the glob matches the repository's full or familiar name."""
@@ -68,6 +72,7 @@ class ImageSettings:
     pin: Pin | None = None
     separate: tuple[Step, ...] = ()
     tag_list_shrink: int = DEFAULT_SHRINK
+    source: Source = "registry"
     rules: dict[str, int] = field(default_factory=dict, hash=False)
 
 
@@ -136,9 +141,18 @@ def settings_for(config: Config, repository: Repository) -> ImageSettings:
                 merged[key] = value
                 origin[key] = index
     settings = ImageSettings(**{"policy": DEFAULT_POLICY, **merged}, rules=origin)  # type: ignore[arg-type]
-    if any(glob.matches(str(repository)) for glob in config.allowed_images):
+    if _matches(config.allowed_images, repository):
         return settings
     return replace(settings, enabled=False)
+
+
+def sourced(config: Config, repository: Repository) -> Repository:
+    """The repository as it is to be asked for: of a Docker Engine where the rules say so."""
+    if repository.engine or all(rule.source is None for rule in config.rules):
+        return repository
+    if settings_for(config, repository).source == "registry":
+        return repository
+    return Repository("", repository.familiar, engine=True)
 
 
 def environment_of(config: Config, path: str) -> str:
@@ -158,4 +172,6 @@ def is_in_paths(config: Config, path: str) -> bool:
 
 def _matches(globs: Sequence[Glob], repository: Repository) -> bool:
     names = {str(repository), repository.familiar}
+    if repository.engine:
+        names.add(repository.path)
     return any(glob.matches(name) for glob in globs for name in names)

@@ -36,6 +36,7 @@ class Deciding:
     decisions: list[Decision] = field(default_factory=list)
     undecided: set[str] = field(default_factory=set)
     problems: dict[str, str] = field(default_factory=dict)
+    settled: dict[str, str] = field(default_factory=dict)
     _repositories: dict[Repository, None] = field(default_factory=dict)
     _details: dict[tuple[Repository, str], None] = field(default_factory=dict)
     _settings: dict[_Question, ImageSettings] = field(default_factory=dict)
@@ -48,8 +49,8 @@ class Deciding:
     def run(self) -> Deciding:
         """Decide every use.
 
-        `decisions`, `undecided` (keys of groups), `problems` (of repositories) and `wants` are
-        filled then.
+        `decisions`, `undecided` (keys of groups), `problems` (of repositories), `settled` (why
+        nothing moves, by key) and `wants` are filled then.
         """
         for path in sorted(self.facts.scans):
             environment = environment_of(self.config, path)
@@ -58,6 +59,9 @@ class Deciding:
                     self.decisions.append(decision)
                     if decision.status == "undecided":
                         self.undecided.update(self._keys(decision))
+                    elif decision.status != "update":
+                        for key in self._keys(decision):
+                            self.settled.setdefault(key, decision.why)
         return self
 
     def wants(self) -> Wants:
@@ -101,6 +105,10 @@ class Deciding:
             self._repositories[repository] = None
             yield plain
         elif problem := answer.problem or self._doubt(repository, settings, len(answer.tags)):
+            self.problems[str(repository)] = problem
+            yield replace(plain, why=problem)
+        elif not answer.tags and use.image.tag:
+            problem = f"no tag at all is listed, though {use.image.tag} runs here"
             self.problems[str(repository)] = problem
             yield replace(plain, why=problem)
         else:
@@ -207,7 +215,7 @@ class Deciding:
         return reason
 
     def _keys(self, decision: Decision) -> Iterator[str]:
-        """The keys of the groups that an undecided use may belong to."""
+        """The keys of the groups that a use without an update may belong to."""
         repository = decision.use.image.repository
         lanes = (decision.lane,) if decision.lane else ("", *self.settings(decision.use).separate)
         for lane in lanes:

@@ -60,6 +60,7 @@ def plan(
         undecided=frozenset(undecided),
         problems=dict(sorted(deciding.problems.items())),
         alarms=alarms,
+        settled=deciding.settled,
     )
 
 

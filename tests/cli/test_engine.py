@@ -50,3 +50,23 @@ def test_an_engine_that_is_away_leaves_its_image_undecided(
 
     assert result.code == 3
     assert "nobody.sock" in result.out
+
+
+def test_a_plain_name_can_be_asked_of_the_engine(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a cluster can run has no prefix: a rule says that no registry serves it."""
+    file = tmp_path / "pod.yaml"
+    plain = POD.replace(b"docker-daemon:", b"")
+    file.write_bytes(plain)
+    (tmp_path / ".imagebot.yaml").write_text(
+        "version: 1\nimages: [{match: my-app, source: docker-daemon}]\n", encoding="utf-8"
+    )
+    images = [engine_image(1, "my-app:1.0.0"), engine_image(2, "my-app:1.1.0")]
+    with DockerEngine(*images) as engine:
+        monkeypatch.setenv("DOCKER_HOST", engine.base_url)
+
+        result = run("apply", tmp_path)
+
+    assert result.code == 0
+    assert file.read_bytes() == plain.replace(b"my-app:1.0.0 ", b"my-app:1.1.0 ")

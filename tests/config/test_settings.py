@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagebot.config import Config, environment_of, is_in_paths, load, settings_for
+from imagebot.config import Config, environment_of, is_in_paths, load, settings_for, sourced
 from imagebot.config.operator import AllowShape, load_operator, narrowed
 from imagebot.imageref import Repository, parse_repository
 
@@ -160,3 +160,27 @@ def test_an_operator_allows_everything_by_default() -> None:
     )
     config = load("c", RULES)
     assert narrowed(config, operator.repositories[0].allow) == config
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("my-app", "docker-daemon:my-app"),
+        ("docker-daemon:my-app", "docker-daemon:my-app"),
+        ("ghcr.io/acme/local", "docker-daemon:ghcr.io/acme/local"),
+        ("nginx", "docker.io/library/nginx"),
+    ],
+)
+def test_a_rule_says_who_knows_an_images_tags(name: str, asked: str) -> None:
+    """An image of the engine is asked of the engine, and the rules of its name still hold."""
+    config = load(
+        "c",
+        b"version: 1\nimages:\n"
+        b"  - {match: my-app, source: docker-daemon, pin: tag}\n"
+        b"  - {match: 'ghcr.io/acme/*', source: docker-daemon}\n",
+    )
+
+    found = sourced(config, parse_repository(name))
+
+    assert str(found) == asked
+    assert settings_for(config, found).pin == ("tag" if "my-app" in name else None)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
-from tests.support.worlds import World, overlay_path
+from imagebot.registry.server import EmbeddedRegistry
+from imagebot.registry.server_routes import Answer
+from tests.support.crash import Zygote
+from tests.support.worlds import CONFIG, Front, World, overlay_path
 
 SECOND = "overlays/dev/second/kustomization.yaml"
 BROKEN = b"images:\n  - name: web\n    newTag: [unclosed\n"
@@ -36,6 +40,42 @@ def test_an_image_that_is_left_alone_by_a_marker_closes_its_request(world: World
 
     assert ran.code == 0
     assert ran.actions[world.key("dev")] == "closed"
+    assert "no file uses this image there any more" in ran.reasons[world.key("dev")]
+
+
+def test_a_closed_request_says_why(world: World) -> None:
+    """Switched off, or bumped by hand: the comment names what happened."""
+    world.settle()
+    world.bump("dev", "1.1.0")
+    bumped = world.run()
+    rules = CONFIG.replace("policy:", "enabled: false, policy:").replace(
+        '- match: "**"\n    enabled: false, policy: {semver: "*"}',
+        '- {match: "**", enabled: false}',
+    )
+    world.remote.commit({".imagebot.yaml": rules.encode()})
+    disabled = world.run()
+
+    assert "1.1.0" in bumped.reasons[world.key("dev")]
+    assert "switched off" in disabled.reasons[world.key("staging")]
+
+
+def test_an_empty_list_of_tags_is_no_evidence(tmp_path: Path, zygote: Zygote) -> None:
+    """A registry that lists nothing, though a tag runs, leaves the request as it is."""
+    with EmbeddedRegistry() as registry, Front(registry) as front:
+        world = World(tmp_path / "world", registry, zygote, host=front.host)
+        world.release("1.0.0", "1.1.0")
+        world.settle()
+        before = world.picture()
+        front.spoil = lambda request, reply: (
+            Answer(200, {"Content-Type": "application/json"}, b'{"name": "acme/web", "tags": []}')
+            if "/tags/list" in request.target
+            else reply
+        )
+
+        ran = world.run()
+
+    assert ran.code == 3
+    assert world.picture() == before
 
 
 def test_a_configuration_over_the_size_cap_is_a_configuration_error(world: World) -> None:
