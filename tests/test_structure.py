@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -36,6 +37,21 @@ def test_a_module_can_be_read_in_one_sitting(path: Path) -> None:
     assert ast.get_docstring(tree)
     long = {f.name: (f.end_lineno or 0) - f.lineno + 1 for f in functions(tree)}
     assert {name: lines for name, lines in long.items() if lines > MAX_FUNCTION} == {}
+
+
+def test_every_room_is_in_the_architecture() -> None:
+    """The table of rooms has each top-level module and package, and no other, in layer order."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| `(\w+)/?` \|", page, re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    rooms = [sorted(layer.split(" | ")) for layer in layers]
+
+    assert sorted(table) == sorted(room for layer in rooms for room in layer)
+    position = 0
+    for layer in rooms:
+        assert sorted(table[position : position + len(layer)]) == layer
+        position += len(layer)
 
 
 def test_the_drawn_error_tree_is_the_real_one() -> None:
