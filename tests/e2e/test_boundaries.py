@@ -177,20 +177,22 @@ def test_a_bug_in_one_repository_is_not_anothers(
 
 
 @pytest.mark.xfail(reason="the local forge writes body and record one after the other", strict=True)
-@pytest.mark.parametrize("bench", ["close"], indirect=True)
-def test_a_close_is_whole_or_not_at_all(bench: Bench) -> None:
-    """Killed inside of the local forge's close: the next run closes, as an undisturbed one."""
+@pytest.mark.parametrize("bench", ["close", "update"], indirect=True)
+def test_an_update_of_a_request_is_whole_or_not_at_all(bench: Bench, tmp_path: Path) -> None:
+    """Killed inside of the local forge's update: the next run ends as an undisturbed one."""
+    start = Snapshot.of(bench.world.folder, tmp_path / "kept")
+    assert bench.run(Boundary()) is not None
+    expected = bench.world.picture()
+    start.restore()
     whole = local.write_record
 
     def dies(path: Path, record: Record) -> None:
-        if record.state == "closed":
+        if record.state == "closed" or record.title.endswith("1.2.0"):
             raise Died
         whole(path, record)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local, "write_record", dies)
         assert bench.run(Boundary()) is None
-    again = bench.run(Boundary())
-    assert again is not None
-    assert {outcome.action for outcome in again.outcomes} == {"closed"}
-    assert bench.world.open_pulls() == []
+    assert bench.run(Boundary()) is not None
+    assert bench.world.picture() == expected

@@ -156,7 +156,9 @@ def test_a_bump_by_hand_closes_the_request(opened: World) -> None:
     assert actions(opened)["dev"] == "closed"
     closed = opened.pulls[pull["number"]]
     assert closed["state"] == "closed"
-    assert any("nothing is left to change" in text for text in closed["comments"])
+    (said,) = closed["comments"]
+    assert said.startswith("Closed by imagebot: ")
+    assert "1.1.0" in said
     assert opened.branch("dev") not in opened.remote.branches()
     opened.bump("dev", "1.0.0")
     assert actions(opened)["dev"] == "created"
