@@ -6,7 +6,9 @@ import io
 import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from imagebot import errors
 
@@ -22,6 +24,9 @@ def _terminate(_signum: int, _frame: FrameType | None) -> None:
 def main() -> None:
     """Run the command line and exit with a code that means something (docs/command-line.md)."""
     signal.signal(signal.SIGTERM, _terminate)
+    # Started with a closed standard output or error: the work is done all the same.
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A file name need not be text; it is shown escaped instead of ending the run.
@@ -31,7 +36,8 @@ def main() -> None:
 
 def _guarded() -> int:
     try:
-        return _run()
+        code = _run()
+        sys.stdout.flush()
     except errors.ImagebotError as error:
         _say(f"imagebot: {error}")
         return error.exit_code
@@ -51,6 +57,12 @@ def _guarded() -> int:
         traceback.print_exc()
         _say("imagebot: this is a bug; please report the lines above")
         return errors.EXIT_BUG
+    else:
+        return code
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _run() -> int:

@@ -16,7 +16,16 @@ from pathlib import Path
 from imagebot.errors import DuplicatePullRequest, ForgeError, GitError, NoCommits
 from imagebot.forge.pages import newest_first
 from imagebot.forge.port import Limits, PullRequest
-from imagebot.forge.records import Record, read_body, read_record, write_body, write_record
+from imagebot.forge.records import (
+    PENDING,
+    Record,
+    finish,
+    read_body,
+    read_record,
+    write_body,
+    write_both,
+    write_record,
+)
 
 _UNPROCESSABLE = HTTPStatus.UNPROCESSABLE_ENTITY
 
@@ -83,9 +92,10 @@ class LocalForge:
                 title=record.title if title is None else title,
                 state="closed" if close and record.state == "open" else record.state,
             )
-            if body is not None:
-                write_body(self._path(number), body)
-            write_record(self._path(number), changed)
+            if body is None:
+                write_record(self._path(number), changed)
+            else:
+                write_both(self._path(number), changed, body)
             return self._shown(changed)
 
     def label(self, number: int, labels: Sequence[str]) -> None:
@@ -179,6 +189,8 @@ class LocalForge:
             self._folder.mkdir(parents=True, exist_ok=True)
             with (self._folder / ".lock").open("a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
+                for begun in self._folder.glob(f"*{PENDING}"):
+                    finish(begun.with_suffix(".json"))
                 yield
         except OSError as error:
             told = f"{error.filename or self._folder}: {error.strerror or error}"

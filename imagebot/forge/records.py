@@ -18,6 +18,7 @@ from imagebot.forge.fields import names, number, text
 from imagebot.forge.port import State
 
 MAX_BYTES = 8 * 1024 * 1024
+PENDING = ".pending"
 _HINT = "repair this file, or move it away"
 
 
@@ -72,6 +73,27 @@ def read_body(path: Path) -> str:
 def write_body(path: Path, body: str) -> None:
     """Put a body beside the record at `path`."""
     _replace(path.with_suffix(".md"), body)
+
+
+def write_both(path: Path, record: Record, body: str) -> None:
+    """Put a record and its body in place together: killed anywhere, `finish` does the rest."""
+    both = {"record": asdict(record), "body": body}
+    _replace(path.with_suffix(PENDING), json.dumps(both, ensure_ascii=False))
+    finish(path)
+
+
+def finish(path: Path) -> None:
+    """Do again what was begun by `write_both` and not finished. Doing it twice does no harm."""
+    pending = path.with_suffix(PENDING)
+    if not pending.exists():
+        return
+    both = _parse(pending, _read(pending))
+    record = both.get("record")
+    if not isinstance(record, dict):
+        raise _broken(pending, "it holds no record")
+    write_body(path, text(both, "body"))
+    _replace(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    pending.unlink()
 
 
 def _read(path: Path) -> str:

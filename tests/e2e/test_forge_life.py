@@ -141,7 +141,7 @@ def test_what_is_no_longer_wanted_is_closed(opened: Loop) -> None:
     pull = site.fake.pulls[number]
     assert pull.state == "closed"
     (comment,) = pull.comments
-    assert comment.startswith("Closed by imagebot: nothing is left to change")
+    assert comment.startswith("Closed by imagebot: the running 1.1.0 is the highest")
     assert site.remote.sha("main")[:12] in comment
     assert site.branch("dev") not in site.bot_branches()
     opened.settled()
