@@ -29,10 +29,13 @@ ALIASES = {
     "@annually": "H H H H *",
 }
 FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 28), ("month", 1, 12), ("weekday", 0, 6))
-_EVERY = re.compile(r"every\s+(\d+)\s*(s|m|h|d)\w*", re.IGNORECASE)
+_EVERY = re.compile(
+    r"every\s+(\d{1,6})\s*(s|seconds?|m|min|minutes?|h|hours?|d|days?)", re.IGNORECASE
+)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_HASHED = re.compile(r"H(?:\((\d+)-(\d+)\))?(?:/(\d+))?")
+_HASHED = re.compile(r"(?<![A-Za-z])H(?:\((\d+)-(\d+)\))?(?:/(\d+))?(?![A-Za-z])")
 SHORTEST_SECONDS = 10
+LONGEST_SECONDS = 366 * 86_400
 
 
 class Schedule(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no types
@@ -75,9 +78,11 @@ def _interval(text: str) -> timedelta | None:
     match = _EVERY.fullmatch(text)
     if match is None:
         return None
-    seconds = int(match[1]) * _UNITS[match[2].lower()]
+    seconds = int(match[1]) * _UNITS[match[2][0].lower()]
     if seconds < SHORTEST_SECONDS:
         raise UsageError(f"{text!r} is too often", hint=f"at least every {SHORTEST_SECONDS}s")
+    if seconds > LONGEST_SECONDS:
+        raise UsageError(f"{text!r} is too seldom", hint="at most every 366d")
     return timedelta(seconds=seconds)
 
 
@@ -104,10 +109,12 @@ def _expand(text: str, name: str) -> str:
 def _hashed(match: re.Match[str], *, name: str, field: str, low: int, high: int) -> str:
     """Replace one `H`, `H(a-b)`, `H/n` by numbers that depend on the job's name only."""
     first, last = int(match[1] or low), int(match[2] or high)
+    width = last - first + 1
+    step = int(match[3]) if match[3] else 0
+    if not low <= first <= last <= high or (match[3] and not 1 <= step <= width):
+        raise UsageError(f"{match[0]!r} is nothing for the {field}", hint=f"it is {low} to {high}")
     digest = hashlib.sha256(f"{field}:{name}".encode()).digest()
     number = int.from_bytes(digest[:4])
-    if match[3]:
-        step = max(1, int(match[3]))
-        start = first + number % step
-        return ",".join(str(value) for value in range(start, last + 1, step)) or str(first)
-    return str(first + number % (last - first + 1)) if last >= first else match[0]
+    if step:
+        return ",".join(str(value) for value in range(first + number % step, last + 1, step))
+    return str(first + number % width)

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Executable,
     Row,
     Table,
+    bindparam,
     create_engine,
     delete,
     event,
@@ -35,6 +36,9 @@ from imagebot.state.port import Listing, Scan, Sighted, State
 
 BUSY_SECONDS = 10.0
 """How long a writer waits for another one. A write takes well under a second."""
+
+FORGET_SECONDS = 90 * 86_400.0
+"""How old the sighting of a tag must be to be dropped, once no list has the tag any more."""
 
 MOST_NAMES = 500
 """How many names one query holds: databases cap the parameters of a statement."""
@@ -152,6 +156,7 @@ class SqlState(State):
             for tag in dict.fromkeys(tags)
             if tag not in known.get(repository, ())
         ]
+        self._forget_gone(known, lists, now)
         if new:
             self._write(self._insert(tables.sightings).on_conflict_do_nothing(), *new)
             # Read again: another process may have been earlier by a moment.
@@ -163,6 +168,26 @@ class SqlState(State):
             )
             for repository, tags in lists.items()
         }
+
+    def _forget_gone(
+        self,
+        known: Mapping[str, Mapping[str, float]],
+        lists: Mapping[str, Sequence[str]],
+        now: float,
+    ) -> None:
+        """Drop tags that are long gone from their lists; each repository keeps its first look."""
+        gone = [
+            {"gone_repository": repository, "gone_tag": tag}
+            for repository, seen in known.items()
+            for tag in seen.keys() - set(lists[repository])
+            if min(seen.values()) < seen[tag] < now - FORGET_SECONDS
+        ]
+        kept = tables.sightings.c
+        statement = delete(tables.sightings).where(
+            kept.repository == bindparam("gone_repository"), kept.tag == bindparam("gone_tag")
+        )
+        if gone:
+            self._write(statement, *gone)
 
     def recall_listings(self, repo_key: str) -> dict[str, Listing]:
         """Sizes and doubts, as they were remembered."""

@@ -21,6 +21,10 @@ MONDAY = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
         ("0 0 * * 1", "2026-11-30 00:00"),
         ("0 0 * * 1-5", "2026-11-24 00:00"),
         ("0 0 * * SUN", "2026-11-29 00:00"),
+        ("0 9 * * THU", "2026-11-26 09:00"),
+        ("0 9 * MAR-MAY MON-THU", "2027-03-01 09:00"),
+        ("every 90 min", "2026-11-23 14:00"),
+        ("every 1 day", "2026-11-24 12:30"),
         ("0 0 13 * FRI", "2026-11-27 00:00"),
         ("*/15 * * * *", "2026-11-23 12:45"),
         ("0 0 1 1 *", "2027-01-01 00:00"),
@@ -74,7 +78,24 @@ def test_h_with_a_step_covers_the_hour() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "* * * *", "61 * * * *", "@never", "every 1s", "0 0 31 2 *", "every m", "* * * * 8"],
+    [
+        "",
+        "* * * *",
+        "61 * * * *",
+        "@never",
+        "every 1s",
+        "every m",
+        "every 2 months",
+        "every 30 sundays",
+        "every 999999d",
+        "every 99999999999999999d",
+        "0 0 31 2 *",
+        "* * * * 8",
+        "H(50-70) * * * *",
+        "H(30-20) * * * *",
+        "H/90 * * * *",
+        "H/0 * * * *",
+    ],
 )
 def test_nonsense_is_refused(text: str) -> None:
     """A schedule that cannot be read, or can never come, is a usage error at start."""

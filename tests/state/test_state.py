@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -456,6 +457,19 @@ def test_the_first_look_is_the_earliest_sighting(state: State) -> None:
     assert found == {"r": (10.0, {"1.1": 10.0, "1.2": 20.0}), "other": (10.0, {})}
     assert state.sightings({"r": ["1.2"]}, 30.0) == {"r": (10.0, {"1.2": 20.0})}
     assert state.sightings({}, 30.0) == {}
+
+
+def test_tags_that_are_long_gone_are_forgotten(state: State, file: Path) -> None:
+    """Nightly tags come and go without end; memory does not grow with them."""
+    month = 30 * 86_400.0
+    for night in range(12):
+        state.sightings({"r": ["1.0", f"nightly-{night}"]}, night * month)
+    with closing(sqlite3.connect(file)) as database:
+        rows = database.execute("select tag from imagebot_sightings").fetchall()
+
+    assert len(rows) <= 6
+    assert ("1.0",) in rows
+    assert state.sightings({"r": ["1.0"]}, 12 * month) == {"r": (0.0, {"1.0": 0.0})}
 
 
 def test_lists_are_remembered_for_each_repo(state: State) -> None:
