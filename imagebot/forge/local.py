@@ -54,6 +54,7 @@ class LocalForge:
     def __init__(self, bare: Path, *, branches: Branches) -> None:
         self._folder = bare / "imagebot" / "pulls"
         self._branches = branches
+        self._read: dict[Path, tuple[tuple[int, int, int], Record]] = {}
 
     def open_pulls(self, prefix: str) -> Sequence[PullRequest]:
         """Every open request whose head starts with `prefix`."""
@@ -69,7 +70,7 @@ class LocalForge:
         if not self._path(number).exists():
             return None
         with self._locked():
-            return self._shown(self._current(read_record(self._path(number))))
+            return self._shown(self._current(self._record(self._path(number))))
 
     def create(self, *, head: str, base: str, title: str, body: str) -> PullRequest:
         """Open a request under the next free number, whatever other processes do."""
@@ -119,7 +120,7 @@ class LocalForge:
         if not self._folder.is_dir():
             return []
         with self._locked():
-            records = [read_record(path) for path in self._paths()]
+            records = [self._record(path) for path in self._paths()]
             return newest_first(self._shown(self._current(r)) for r in records if wanted(r))
 
     def _check(self, head: str, base: str) -> str:
@@ -128,7 +129,7 @@ class LocalForge:
         for branch in (head, base):
             if not self._branches.head_of(branch):
                 raise ForgeError(f"there is no branch {branch}", status=_UNPROCESSABLE)
-        known = (read_record(path) for path in self._paths())
+        known = (self._record(path) for path in self._paths())
         same = [r for r in known if (r.head, r.base, r.state) == (head, base, "open")]
         if any(self._current(record).state == "open" for record in same):
             told = f"a pull request from {head} to {base} is open already"
@@ -169,6 +170,15 @@ class LocalForge:
             labels=record.labels,
         )
 
+    def _record(self, path: Path) -> Record:
+        """The record in a file, parsed once for as long as the file stays the same one."""
+        seen = path.stat()
+        version = (seen.st_ino, seen.st_mtime_ns, seen.st_size)
+        known = self._read.get(path)
+        if known is None or known[0] != version:
+            known = self._read[path] = (version, read_record(path))
+        return known[1]
+
     def _path(self, number: int) -> Path:
         return self._folder / f"{number}.json"
 
@@ -180,7 +190,7 @@ class LocalForge:
         if not self._path(number).exists():
             raise ForgeError(f"there is no pull request {number}", status=HTTPStatus.NOT_FOUND)
         with self._locked():
-            yield self._current(read_record(self._path(number)))
+            yield self._current(self._record(self._path(number)))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
