@@ -6,11 +6,12 @@ know markers, files and edits.
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from imagebot.compat.values import Values, selects
+from imagebot.compat.fluxautomation import Automations
+from imagebot.compat.folders import Nearest
+from imagebot.compat.values import Values
 from imagebot.errors import InvalidReference, PolicyError, Where
 from imagebot.governing import Governed, PolicyObject
 from imagebot.imageref import Repository, parse_repository
@@ -40,17 +41,24 @@ class Unknown(Exception):
 
 
 class Fleet:
-    """Every Flux object of a repository."""
+    """Every Flux object of a repository.
+
+    A repository of many clusters has as many objects of one name, so nothing here looks at all of
+    them for one marker.
+    """
 
     def __init__(self, found: Iterable[PolicyObject]) -> None:
         """Keep Flux's objects, and no others."""
         self._named: dict[tuple[str, str], list[Values]] = {}
-        self._automations: list[Values] = []
+        automations: list[Values] = []
         for item in found:
             if item.kind == "ImageUpdateAutomation":
-                self._automations.append(Values(item))
+                automations.append(Values(item))
             else:
                 self._named.setdefault((item.kind, item.name), []).append(Values(item))
+        self._automations = Automations(automations)
+        self._nearest: dict[tuple[str, str], dict[str | None, Nearest]] = {}
+        self._meant: dict[tuple[str, str, str], Values | str] = {}
         self._rules: dict[tuple[Where, Where | None], Governed] = {}
 
     def policy(self, name: str, path: str) -> Values:
@@ -60,18 +68,21 @@ class Fleet:
         nearest folder counts.
         """
         namespace, _, bare = name.partition(":")
-        found = _near(self._of("ImagePolicy", namespace, bare), path)
-        if not found:
-            raise Unknown(f"there is no ImagePolicy {namespace}/{bare} among the files")
-        if len({_content(policy) for policy in found}) > 1:
-            places = " and ".join(str(policy.found.where) for policy in found[:2])
-            raise Unknown(f"{places} are as near, and say different things")
-        return found[0]
+        named = self._of("ImagePolicy", namespace, bare)
+        key = (namespace, bare, named.folder(path))
+        if key not in self._meant:
+            self._meant[key] = _meant(named.below(key[2]), f"{namespace}/{bare}")
+        meant = self._meant[key]
+        if isinstance(meant, str):
+            raise Unknown(meant)
+        return meant
 
     def ruling(self, policy: Values, path: str) -> Ruling:
         """What a policy asks for in a file. Raises Unknown where no automation reaches it."""
         repository = self._repository(policy)
-        reach = self._reach(policy, path)
+        reach = self._automations.stopped(policy, path)
+        if reach is None:
+            raise Unknown(f"no ImageUpdateAutomation applies {policy} to this file")
         name = repository.text("spec", "image") if repository else ""
         parsed, fault = _parsed(name) if name else (None, "")
         key = (policy.found.where, repository.found.where if repository else None)
@@ -86,27 +97,35 @@ class Fleet:
         bare = policy.text("spec", "imageRepositoryRef", "name")
         namespace = policy.text("spec", "imageRepositoryRef", "namespace")
         named = self._of("ImageRepository", namespace or policy.found.namespace, bare)
-        return next(iter(_near(named, policy.path)), None)
+        return next(iter(named.below(named.folder(policy.path))), None)
 
-    def _of(self, kind: str, namespace: str, name: str) -> list[Values]:
-        """Those with a name: of the namespace, else of none, which a kustomization fills in."""
-        named = self._named.get((kind, name), [])
-        exact = [item for item in named if item.found.namespace == namespace]
-        return exact or [item for item in named if not (item.found.namespace and namespace)]
+    def _of(self, kind: str, namespace: str, name: str) -> Nearest:
+        """Those with a name: of the namespace, else of none, which a kustomization fills in.
 
-    def _reach(self, policy: Values, path: str) -> str:
-        """Why the automations that reach a file do nothing; empty when one does something."""
-        if not self._automations:
-            return ""
-        mine = [a for a in self._automations if _share(a.found.namespace, policy.found.namespace)]
-        labels = policy.pairs("metadata", "labels")
-        mine = [a for a in mine if selects(a, ("spec", "policySelector"), labels)]
-        reaching = [a for a in mine if _covers(a.text("spec", "update", "path"), path)]
-        if not reaching:
-            raise Unknown(f"no ImageUpdateAutomation applies {policy} to this file")
-        if all(automation.flag("spec", "suspend") for automation in reaching):
-            return f"{reaching[0]} is suspended"
-        return ""
+        A name without a namespace means those of every namespace where none is without.
+        """
+        if (kind, name) not in self._nearest:
+            held = self._named.get((kind, name), [])
+            spaces: dict[str, list[Values]] = {"": []}
+            for item in held:
+                spaces.setdefault(item.found.namespace, []).append(item)
+            # Under None is what a name without a namespace means.
+            self._nearest[kind, name] = {
+                None: Nearest(spaces[""] or held),
+                **{space: Nearest(items) for space, items in spaces.items()},
+            }
+        found = self._nearest[kind, name]
+        return found.get(namespace or None, found[""])
+
+
+def _meant(found: Sequence[Values], name: str) -> Values | str:
+    """The one policy that is nearest, or why there is none."""
+    if not found:
+        return f"there is no ImagePolicy {name} among the files"
+    if len({_content(policy) for policy in found}) > 1:
+        places = " and ".join(str(policy.found.where) for policy in found[:2])
+        return f"{places} are as near, and say different things"
+    return found[0]
 
 
 def _rule(policy: Values, repository: Values | None) -> Governed:
@@ -175,32 +194,5 @@ def _parsed(name: str) -> tuple[Repository | None, str]:
         return None, f"its ImageRepository's image is wrong: {error.message}"
 
 
-def _near(found: Sequence[Values], path: str) -> list[Values]:
-    """Those whose folder shares the most with a file's folder."""
-    depths = [_shared(item.path, path) for item in found]
-    return [
-        item for item, depth in zip(found, depths, strict=True) if depth == max(depths, default=0)
-    ]
-
-
-def _shared(one: str, other: str) -> int:
-    count = 0
-    for a, b in zip(one.split("/")[:-1], other.split("/")[:-1], strict=False):
-        if a != b:
-            break
-        count += 1
-    return count
-
-
 def _content(policy: Values) -> tuple[object, ...]:
     return tuple((setting.keys, setting.text) for setting in policy.found.settings)
-
-
-def _share(one: str, other: str) -> bool:
-    return one == other or not (one and other)
-
-
-def _covers(folder: str, path: str) -> bool:
-    """Whether an update path (a folder or a file, from the root) reaches a file."""
-    clean = posixpath.normpath(folder or ".").lstrip("/")
-    return clean in ("", ".", path) or path.startswith(f"{clean}/")
