@@ -9,12 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from imagebot.compat.argocdapps import Told
+from imagebot.compat.folders import above
 from imagebot.compat.notes import Notes
 from imagebot.errors import InvalidReference
 from imagebot.governing import Governed
-from imagebot.imageref import parse_repository
+from imagebot.imageref import Repository, parse_repository
 from imagebot.manifests import kustomize
 from imagebot.model import FileScan, ImageUse
+
+_IMAGE, _NAME = "image", "name"
+_Key = tuple[str, Repository, str, bool]
+"""By what a use is listed, as what, for which folder, and whether for its kustomization alone."""
 
 
 def join(scans: Mapping[str, FileScan], told: Sequence[Told], notes: Notes) -> dict[str, FileScan]:
@@ -24,8 +29,9 @@ def join(scans: Mapping[str, FileScan], told: Sequence[Told], notes: Notes) -> d
     with the longest source path counts.
     """
     met: set[int] = set()
+    index = _Index(told)
     joined = {
-        path: replace(scan, uses=tuple(_ruled(use, told, met, notes) for use in scan.uses))
+        path: replace(scan, uses=tuple(_ruled(use, index, met, notes) for use in scan.uses))
         for path, scan in scans.items()
     }
     for number, item in enumerate(told):
@@ -36,12 +42,37 @@ def join(scans: Mapping[str, FileScan], told: Sequence[Told], notes: Notes) -> d
     return joined
 
 
-def _ruled(use: ImageUse, told: Sequence[Told], met: set[int], notes: Notes) -> ImageUse:
-    found = [
-        (number, item)
-        for number, item in enumerate(told)
-        if item.reaches(use.path) and _is_listed(use, item)
-    ]
+class _Index:
+    """What is told, by image or matched name, and by the folder that it is told for."""
+
+    def __init__(self, told: Sequence[Told]) -> None:
+        self._told = told
+        self._by_key: dict[_Key, list[int]] = {}
+        for number, item in enumerate(told):
+            folder = (item.folder, False) if item.only is None else (item.only, True)
+            self._by_key.setdefault((_IMAGE, item.image, *folder), []).append(number)
+            if item.matches is not None:
+                self._by_key.setdefault((_NAME, item.matches, *folder), []).append(number)
+
+    def of(self, use: ImageUse) -> list[tuple[int, Told]]:
+        """What lists a use, by what runs or by the name of its entry, in the order told."""
+        named = _matched_name(use)
+        listed = [(_IMAGE, use.image.repository), *([(_NAME, named)] if named else [])]
+        places = [(folder, False) for folder in above(use.path)]
+        folder, _, name = use.path.rpartition("/")
+        if name in kustomize.FILE_NAMES:
+            places.append((folder, True))
+        found = {
+            number
+            for key in listed
+            for place in places
+            for number in self._by_key.get((*key, *place), ())
+        }
+        return [(number, self._told[number]) for number in sorted(found)]
+
+
+def _ruled(use: ImageUse, told: _Index, met: set[int], notes: Notes) -> ImageUse:
+    found = told.of(use)
     if not found or use.governed:
         met.update(number for number, _ in found)
         return use
@@ -72,14 +103,7 @@ def _rule(governed: Governed) -> Governed:
     return replace(governed, by="")
 
 
-def _is_listed(use: ImageUse, item: Told) -> bool:
-    """Whether a use is the listed image: by what runs, or by the name that an entry matches."""
-    if use.image.repository == item.image:
-        return True
-    return item.matches is not None and _matched_name(use) == item.matches
-
-
-def _matched_name(use: ImageUse) -> object:
+def _matched_name(use: ImageUse) -> Repository | None:
     """The `name:` of an `images:` entry; None for any other use."""
     if use.kind != kustomize.KIND:
         return None

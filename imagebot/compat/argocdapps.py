@@ -17,7 +17,6 @@ from imagebot.errors import InvalidReference, Where
 from imagebot.governing import Governed, PolicyObject
 from imagebot.imageref import Repository, parse_repository
 from imagebot.manifests.foreign import AIU
-from imagebot.manifests.kustomize import FILE_NAMES
 from imagebot.model import KeyPath
 
 _HELM = "values of Helm are not written yet"
@@ -49,13 +48,6 @@ class Told:
     folder: str
     only: str | None
     governed: Governed
-
-    def reaches(self, path: str) -> bool:
-        """Whether the rule speaks of a file."""
-        if self.only is not None:
-            folder, _, name = path.rpartition("/")
-            return folder == self.only and name in FILE_NAMES
-        return not self.folder or path.startswith(f"{self.folder}/")
 
 
 def told(found: Iterable[PolicyObject], notes: Notes) -> list[Told]:
@@ -227,7 +219,7 @@ def _by_annotations(app: Values, notes: Notes) -> Iterator[_Said]:
 
 def _leftover(app: Values, said: dict[str, str], used: set[str], notes: Notes) -> None:
     """Say of every annotation that did not count why not."""
-    for name in said.keys() - used:
+    for name in sorted(said.keys() - used):
         last = name.rpartition(".")[2]
         where = app.where("metadata", "annotations", f"{AIU}/{name}")
         if last in _REMARKS:
