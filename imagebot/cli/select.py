@@ -78,18 +78,30 @@ def _policy(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _batch(name: str) -> None:
-    from imagebot.policy import decide_line
-
     lines = sys.stdin.buffer if name == "-" else Path(name).open("rb")  # noqa: SIM115 -- closed below
     with lines:
         for line in lines:
-            if not line.strip():
-                continue
-            try:
-                question = json.loads(line)
-            except ValueError as error:
-                reply: dict[str, Any] = {"id": None, "chosen": None, "dropped": {}}
-                reply["error"] = f"no JSON: {error}"
-            else:
-                reply = decide_line(question)
-            sys.stdout.write(json.dumps(reply, ensure_ascii=False) + "\n")
+            if line.strip():
+                # ASCII, so that the output is JSON whatever the terminal's encoding is.
+                sys.stdout.write(_answer(line) + "\n")
+
+
+def _answer(line: bytes) -> str:
+    """The reply to one line; a line that cannot be read never takes the others with it."""
+    from imagebot.policy import decide_line
+
+    try:
+        question = json.loads(line)
+    except ValueError as error:
+        return _unread(f"no JSON: {error}")
+    except RecursionError:
+        return _unread("nested too deeply")
+    try:
+        return json.dumps(decide_line(question))
+    except RecursionError:
+        # What could just be read may be too deep to be repeated in the reply.
+        return _unread("nested too deeply")
+
+
+def _unread(error: str) -> str:
+    return json.dumps({"id": None, "chosen": None, "dropped": {}, "error": error})

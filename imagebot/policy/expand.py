@@ -5,11 +5,9 @@ Knows the template language only. An unknown group gives nothing, as in Go.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
-_MAX_INDEX_DIGITS = 8
-_REFERENCE = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))")
+_MAX_INDEX_DIGITS = 9
 
 Template = tuple[bytes | int, ...]
 """A compiled template: literal texts as UTF-8, and the numbers of groups."""
@@ -18,22 +16,44 @@ Template = tuple[bytes | int, ...]
 def compile_template(template: str, names: Mapping[str, int], groups: int) -> Template:
     """Read a template for a pattern with these named groups and this many groups in all.
 
-    `$name` takes the longest run of letters, digits and underscores, so that `$1x` is the group
-    named `1x`; `${1}x` is the first group, then an x. A `$` that starts no reference is itself.
+    `$name` takes the longest run of letters, decimal digits and underscores, so that `$1x` is the
+    group named `1x`; `${1}x` is the first group, then an x. A `$` that starts no reference is
+    itself.
     """
     pieces: list[str | int | None] = []
-    end = 0
-    for reference in _REFERENCE.finditer(template):
-        pieces.append(template[end : reference.start()])
-        end = reference.end()
-        name = reference[2] or reference[3]
-        pieces.append("$" if name is None else _group(name, names, groups))
-    pieces.append(template[end:])
+    rest = template
+    while rest:
+        literal, dollar, rest = rest.partition("$")
+        pieces.append(literal)
+        name, length = _reference(rest)
+        if name:
+            pieces.append(_group(name, names, groups))
+        else:
+            pieces.append(dollar)
+        rest = rest[length:]
     return tuple(
         piece.encode("utf-8", "surrogatepass") if isinstance(piece, str) else piece
         for piece in pieces
         if piece is not None and piece != ""
     )
+
+
+def _reference(text: str) -> tuple[str, int]:
+    """The group's name right behind a `$`, empty for none, and how much of `text` is used up."""
+    if text.startswith("$"):
+        return "", 1
+    brace = text.startswith("{")
+    start = end = int(brace)
+    while end < len(text) and _in_name(text[end]):
+        end += 1
+    if brace and not (end > start and text.startswith("}", end)):
+        return "", 0
+    return text[start:end], end + brace
+
+
+def _in_name(char: str) -> bool:
+    # Not `\w`, which has numerals such as `²` as well.
+    return char == "_" or char.isalpha() or char.isdecimal()
 
 
 def _group(name: str, names: Mapping[str, int], groups: int) -> int | None:

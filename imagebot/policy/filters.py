@@ -6,6 +6,7 @@ time is linear in the text, whoever wrote the pattern.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,10 @@ MAX_PATTERN = 2_000
 _SET_MEMORY = 64 << 20
 _NO_LOOKAROUND = "RE2 has no lookahead or lookbehind: use tags.deny for what must not match"
 _NO_BACKREFERENCE = "RE2 has no backreferences; \\d, \\w, \\s and \\b are fine"
+_NO_BYTES = "\\C is one byte, which may be half a character: write . for a character"
+# What a backslash starts; between \Q and \E all is literal.
+_ESCAPE = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.", re.DOTALL)
+_GROUP_NAME = re.compile(r"[0-9A-Za-z_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,10 @@ class Pattern:
 
 
 def compile_pattern(text: str) -> Pattern:
-    """Compile an RE2 pattern. Raises PolicyError with a hint at what RE2 lacks."""
+    r"""Compile an RE2 pattern as Go reads it. Raises PolicyError with a hint at what is lacking.
+
+    Go refuses `\C` and names of groups beyond ASCII, which the library takes.
+    """
     import re2  # a C++ extension: paid for by those who filter
 
     if len(text) > MAX_PATTERN:
@@ -53,13 +61,22 @@ def compile_pattern(text: str) -> Pattern:
     options = re2.Options()
     options.log_errors = False
     try:
-        return Pattern(text, re2.compile(text, options))
+        pattern = Pattern(text, re2.compile(text, options))
     except re2.error as error:
         problem = error.args[0] if error.args else ""
         said = problem.decode("utf-8", "replace") if isinstance(problem, bytes) else str(problem)
         raise PolicyError(f"pattern {text!r}: {said}", hint=_hint(said)) from None
     except UnicodeEncodeError:
         raise PolicyError(f"pattern {text!r} is no Unicode text") from None
+    if "\\C" in _ESCAPE.findall(text):
+        raise PolicyError(f"pattern {text!r}: invalid escape sequence: \\C", hint=_NO_BYTES)
+    for name in pattern.names:
+        if _GROUP_NAME.fullmatch(name) is None:
+            raise PolicyError(
+                f"pattern {text!r}: invalid named capture group: {name!r}",
+                hint="names of groups are of A-Z, a-z, 0-9 and _",
+            )
+    return pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +198,17 @@ def encoded(text: str) -> bytes:
 
 def _filled(template: Template, match: Any) -> str:
     if len(template) == 1 and isinstance(template[0], int):
-        return (match[template[0]] or b"").decode("utf-8", "surrogatepass")
+        return _decoded(match[template[0]] or b"")
     parts = [match[piece] or b"" if isinstance(piece, int) else piece for piece in template]
-    return b"".join(parts).decode("utf-8", "surrogatepass")
+    return _decoded(b"".join(parts))
+
+
+def _decoded(text: bytes) -> str:
+    try:
+        return text.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        # No tag may raise, whatever a pattern cuts out of it.
+        return text.decode("utf-8", "replace")
 
 
 def _hint(said: str) -> str:

@@ -157,6 +157,25 @@ def test_select_answers_a_batch_line_by_line(tmp_path: Path, run: Run) -> None:
     assert invalid["error"]
 
 
+def test_a_batch_survives_lines_that_nobody_can_read(tmp_path: Path, run: Run) -> None:
+    """What is nested too deeply or no UTF-8 is answered, all else too, in ASCII."""
+    question = {"policy": {"semver": "*"}, "tags": ["1.0.0", "é"], "current": "\ud800"}
+    odd = [b"[" * 100_000, b'{"id": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", b"\xff"]
+    deep = [b'{"id": ' + b"[" * depth + b"]" * depth + b"}" for depth in range(700, 1000, 7)]
+    file = tmp_path / "questions.jsonl"
+    file.write_bytes(b"\n".join([*odd, *deep, json.dumps(question).encode()]))
+
+    result = run("select", "--batch", file)
+    replies = [json.loads(line) for line in result.out.splitlines()]
+
+    assert (result.code, result.out.isascii()) == (0, True)
+    assert len(replies) == len(odd) + len(deep) + 1
+    assert all(reply["chosen"] is None and reply["error"] for reply in replies[:-1])
+    assert "deep" in replies[0]["error"]
+    assert replies[-1]["chosen"] == "1.0.0"
+    assert "é" in replies[-1]["dropped"]
+
+
 def test_check_finds_what_is_silently_wrong(repo: Path, run: Run) -> None:
     """An unquoted number and a marker that does nothing are findings; exit code 1."""
     bad = repo / "overlays" / "dev"

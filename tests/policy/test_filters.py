@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from imagebot.errors import PolicyError
 from imagebot.policy import compile_filter, compile_policy, select
+from imagebot.policy.expand import compile_template
+from imagebot.policy.filters import Pattern
 
 PATTERN = r"^(?P<branch>[a-z]+)-(?P<sha>[0-9a-f]{7})-(?P<ts>[0-9]+)(?P<end>-dirty)?$"
 TAG = "main-2d3fcbd-1611906956"
@@ -39,6 +41,14 @@ TAG = "main-2d3fcbd-1611906956"
         ("${ts", "${ts"),
         ("${}", "${}"),
         ("é$ts", "é1611906956"),
+        ("$²", "$²"),
+        ("${²}", "${²}"),
+        ("$ts²", "1611906956²"),
+        ("${ts²}", "${ts²}"),
+        ("$tsé", ""),
+        ("$ts٣", ""),
+        ("${é}|", "|"),
+        ("$ts$", "1611906956$"),
     ],
 )
 def test_templates(template: str, expected: str) -> None:
@@ -139,3 +149,31 @@ def test_sets_match_as_single_patterns(tag: str, patterns: list[str]) -> None:
 def test_heavy_patterns(pattern: str, tag: str) -> None:
     """A pattern near the size limit still matches, where a set could give up silently."""
     assert compile_filter(allow=[pattern]).apply([tag, "0"]).texts == {tag: tag}
+
+
+@pytest.mark.parametrize("pattern", ["\\C", "v\\\\\\C", "(?P<half>\\C)", "\\Qa\\E\\C"])
+def test_a_single_byte_is_no_pattern(pattern: str) -> None:
+    r"""`\C`, which Go refuses, would cut characters in half."""
+    with pytest.raises(PolicyError, match="invalid escape sequence") as caught:
+        compile_filter(allow=[pattern], extract="$0")
+    assert "write . for a character" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("pattern", ["\\\\C", "\\Q\\C\\E"])
+def test_a_backslash_before_a_letter_is_not_always_an_escape(pattern: str) -> None:
+    """An escaped or quoted backslash is itself, and the C behind it too."""
+    assert compile_filter(allow=[pattern], extract="$0").text("a\\C") == "\\C"
+
+
+def test_half_a_character_does_not_raise() -> None:
+    """Whatever bytes a pattern takes out of a tag, they come out as text."""
+    half = Pattern("half", re2.compile("\\C"))
+    templates = [compile_template(text, {}, 0) for text in ("$0", "a$0")]
+    assert half.expand("é", templates) == ["\ufffd", "a\ufffd"]
+
+
+@pytest.mark.parametrize("name", ["é", "名", "a٣"])
+def test_names_of_groups_are_ascii(name: str) -> None:
+    """A group's name that Go refuses is refused."""
+    with pytest.raises(PolicyError, match="invalid named capture group"):
+        compile_filter(allow=[f"(?P<{name}>a)"])

@@ -241,6 +241,15 @@ OLD_RELEASE, NEW_RELEASE = "RELEASE.2024-01-02T00-00-00Z", "RELEASE.2024-03-02T0
             ("2_0-hotfix", "1_9", "2_1"),
             "2_0",
         ),
+        ({"semver": "*"}, None, ("release-1.6.0", "1.5.0", "1.7.0"), "1.6.0"),
+        ({"semver": "*"}, None, ("release-v1.6.0", "1.5.0", "1.7.0"), "1.6.0"),
+        ({"semver": "*"}, None, ("V1.6.0", "v1.5.0", "v1.7.0"), "1.6.0"),
+        ({"semver": "*"}, None, ("app_1.6.0.1-hotfix", "1.5.0", "1.7.0"), "1.6.0"),
+        ({"semver": "*"}, VERSION_FILTER, ("release-1.6.0", "v1.5.0", "v1.7.0"), "1.6.0"),
+        ({"numerical": "asc"}, None, ("v200", "100", "300"), "200"),
+        ({"numerical": "asc"}, None, ("build-200-hotfix", "100", "300"), "200"),
+        ({"numerical": "desc"}, None, ("v200", "300", "100"), "200"),
+        ({"calendar": {}}, None, ("release-2024.03.01", "2024.02.01", "2024.04.01"), "2024.03.01"),
     ],
 )
 def test_a_running_tag_that_is_read_in_part_is_never_left_for_an_older_one(
@@ -272,7 +281,19 @@ def test_the_equal_of_a_leading_part_does_not_replace_the_running_tag() -> None:
 
 
 @pytest.mark.parametrize(
-    "running", ["latest", "4f5e6d7", "4f5e6d7-dirty", "sha-1234567", "main", "feature-2"]
+    "running",
+    [
+        "latest",
+        "4f5e6d7",
+        "4f5e6d7-dirty",
+        "sha-1234567",
+        "main",
+        "feature-2",
+        "pr-12",
+        "dev200",
+        "release-4f5e6d7",
+        "main-4f5e6d7-dirty",
+    ],
 )
 @pytest.mark.parametrize(
     ("spec", "chosen_filter", "best"),
