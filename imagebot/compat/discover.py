@@ -6,9 +6,10 @@ Knows how people lay out GitOps repositories. It refuses to know other updaters'
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from imagebot.compat.draft import Draft
+from imagebot.compat.draft import Draft, is_sayable
+from imagebot.config.glob import Glob, GlobError
 from imagebot.model import FileScan
 
 MAX_SEEN = 50
@@ -32,7 +33,12 @@ def discover(scans: Mapping[str, FileScan]) -> Draft:
     """A draft for the image uses that were found."""
     paths = sorted(path for path, scan in scans.items() if scan.uses)
     objects = [path for path, scan in scans.items() if scan.objects]
-    draft = Draft(paths=_folders(paths + objects), environments=_environments(paths))
+    draft = Draft()
+    draft.paths = _sayable(draft, _folders(paths + objects))
+    for environment, globs in _environments(paths).items():
+        said = _sayable(draft, globs)
+        if said:
+            draft.environments[environment] = said
     tags: dict[str, dict[str, None]] = {}
     for path in paths:
         for use in scans[path].uses:
@@ -43,6 +49,24 @@ def discover(scans: Mapping[str, FileScan]) -> Draft:
         more = f" and {len(found) - _MAX_TAGS} more" if len(found) > _MAX_TAGS else ""
         draft.seen[image] = ", ".join(found[:_MAX_TAGS]) + more
     return draft
+
+
+def _sayable(draft: Draft, globs: Iterable[str]) -> list[str]:
+    """The globs that a configuration can hold; the draft tells the others."""
+    held: list[str] = []
+    for text in globs:
+        try:
+            problem = (
+                "" if is_sayable(text) else "the name is no UTF-8, so no configuration holds it"
+            )
+            Glob(text)
+        except GlobError as error:
+            problem = error.message
+        if not problem:
+            held.append(text)
+        elif (line := f"{text!r}: {problem}") not in draft.missing:
+            draft.missing.append(line)
+    return held
 
 
 def _folders(paths: list[str]) -> list[str]:

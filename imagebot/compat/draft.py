@@ -44,6 +44,15 @@ class Draft:
             held.setdefault(key, value)
 
 
+def is_sayable(text: str) -> bool:
+    """Whether a YAML file can hold a text. It cannot hold bytes of a name that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def render(draft: Draft) -> str:
     """The text of the file, with a comment for each part."""
     return "".join(f"{line}\n" for line in _lines(draft))

@@ -12,7 +12,7 @@ from typing import Any
 
 from imagebot.compat import renovatematch as match
 from imagebot.compat.discover import slug
-from imagebot.compat.draft import Draft
+from imagebot.compat.draft import Draft, is_sayable
 from imagebot.config.glob import Glob
 from imagebot.errors import PolicyError
 from imagebot.policy import compile_filter, compile_policy
@@ -34,6 +34,7 @@ MAX_LIMIT = 500
 
 _SILENT = frozenset({"$schema", "description", "packageRules", "extends", "ignoreDeps"})
 _AGE = re.compile(r"(\d+)\s*(minute|min|m|hour|h|day|d|week|w)s?", re.IGNORECASE)
+_LABEL = re.compile(r"[^,\x00-\x1f]{1,50}")
 _SORTED = ("major", "minor", "patch", "build", "revision")
 _NAMED = re.compile(r"\(\?<(?![=!])")
 _EXACT_STEPS = {
@@ -64,10 +65,10 @@ def from_renovate(draft: Draft, path: str, held: object) -> None:
 def _whole(draft: Draft, path: str, held: Mapping[str, Any]) -> None:
     """The keys that hold for everything."""
     for key, value in held.items():
-        if key == "labels" and _texts(value):
-            draft.labels = _texts(value)
-        elif key == "prConcurrentLimit" and isinstance(value, int):
-            draft.limit = min(value, MAX_LIMIT) or MAX_LIMIT
+        if key == "labels":
+            draft.labels = _labels(draft, path, value)
+        elif key == "prConcurrentLimit":
+            _limit(draft, path, value)
         elif key == "extends":
             draft.missing += [f"{path}: the preset {name!r}" for name in _texts(value)]
     keys = {key: value for key, value in held.items() if key not in ("labels", "prConcurrentLimit")}
@@ -75,6 +76,25 @@ def _whole(draft: Draft, path: str, held: Mapping[str, Any]) -> None:
         keys["separateMajorMinor"] = True
     rest = {key: value for key, value in keys.items() if key not in _SILENT}
     _Rule(draft, path, rest, everywhere=True).carry()
+
+
+def _labels(draft: Draft, path: str, value: object) -> list[str]:
+    """The labels that can be set here; the draft tells the others."""
+    held: list[str] = []
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, str) and _LABEL.fullmatch(item) and is_sayable(item):
+            held.append(item)
+        else:
+            draft.missing.append(f"{path}: labels: {item!r} is no label that can be said here")
+    return held
+
+
+def _limit(draft: Draft, path: str, value: object) -> None:
+    """How many requests may be open; Renovate's 0 is no limit."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        draft.limit = min(value, MAX_LIMIT) or MAX_LIMIT
+    else:
+        draft.missing.append(f"{path}: prConcurrentLimit: {value!r} is no limit")
 
 
 class _Rule:

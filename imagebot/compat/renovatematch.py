@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from imagebot.compat.draft import is_sayable
 from imagebot.config.glob import Glob, GlobError
 
 DATASOURCE = "docker"
@@ -75,7 +76,7 @@ def glob(name: str) -> str:
     if name.startswith(("/", "!")):
         return ""
     text = _OPEN_END.sub("/**", name)
-    if "{" in text:
+    if "{" in text or not is_sayable(text):
         return ""
     try:
         return str(Glob(text))

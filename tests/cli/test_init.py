@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from imagebot.compat.discover import discover
+from imagebot.compat.draft import Draft, render
+from imagebot.compat.renovate import from_renovate
 from imagebot.config import environment_of, is_in_paths, load, settings_for
-from imagebot.imageref import parse_repository
+from imagebot.errors import Where
+from imagebot.imageref import parse, parse_repository
+from imagebot.model import FileScan, ImageUse
 from imagebot.registry.server import EmbeddedRegistry
 from tests.support.govern import flux_policy
 
@@ -17,6 +25,12 @@ Run = Callable[..., Any]
 POD = (
     "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: c\n    image: "
 )
+
+FOLDER = st.text(
+    st.characters(exclude_characters="/\0", max_codepoint=0xFFFF), min_size=1, max_size=20
+).filter(lambda name: name not in (".", ".."))
+SCALAR = st.none() | st.booleans() | st.integers() | st.text(max_size=60)
+JSON = SCALAR | st.lists(SCALAR, max_size=4)
 
 
 def _write(root: Path, files: dict[str, str]) -> Path:
@@ -84,6 +98,68 @@ def test_strange_names_do_not_break_the_file(tmp_path: Path, run: Run) -> None:
     config = _made(root)
     assert is_in_paths(config, "a*b [c] 'd'\n#/overlays/ü x/p.yaml")
     assert not is_in_paths(config, "axb [c] 'd'\n#/overlays/p.yaml")
+
+
+def test_a_folder_whose_name_is_no_text_is_told(tmp_path: Path, run: Run) -> None:
+    """No YAML file can hold its name; what can be said is, and the file loads."""
+    overlay = os.fsdecode(b"\xff\xfe/overlays/dev")
+    pod = f"{POD}nginx:1.27.0\n"
+    root = _write(tmp_path, {f"{overlay}/p.yaml": pod, "apps/envs/dev/p.yaml": pod})
+
+    result = run("init", root)
+    config = _made(root)
+
+    assert result.code == 0
+    assert is_in_paths(config, "apps/envs/dev/p.yaml")
+    assert environment_of(config, "apps/envs/dev/p.yaml") == "dev"
+    assert "no UTF-8" in result.out
+
+
+@given(st.lists(FOLDER, min_size=1, max_size=3), FOLDER)
+def test_every_layout_makes_a_file_that_loads(parts: list[str], name: str) -> None:
+    """Whatever folders are called: what the file does not say is told."""
+    use = ImageUse("pod", "c", parse("nginx:1"), (), Where("p"))
+    folder = "/".join([*parts, "overlays", name])
+    draft = discover({f"{folder}/p.yaml": FileScan(uses=(use,))})
+    config = load(".imagebot.yaml", render(draft).encode())
+
+    assert is_in_paths(config, f"{folder}/p.yaml") or draft.missing
+
+
+@given(JSON, JSON)
+def test_no_value_of_renovate_makes_a_file_that_does_not_load(
+    labels: object, limit: object
+) -> None:
+    """What is no label or no limit here is told, and everything else is carried over."""
+    draft = Draft()
+    from_renovate(draft, "renovate.json", {"labels": labels, "prConcurrentLimit": limit})
+    config = load(".imagebot.yaml", render(draft).encode())
+
+    kept = list(config.pull_requests.labels) if draft.labels else []
+    wanted = labels if isinstance(labels, list) else [labels]
+    told = [line for line in draft.missing if line.startswith("renovate.json: labels: ")]
+    assert len(kept) + len(told) == len(wanted)
+    assert (draft.limit is None) == any("prConcurrentLimit" in line for line in draft.missing)
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ('{"prConcurrentLimit": -1}', "prConcurrentLimit: -1"),
+        ('{"prConcurrentLimit": true}', "prConcurrentLimit: True"),
+        ('{"labels": ["", "ok"]}', "labels: ''"),
+        ('{"labels": ["a\\nb", "ok"]}', "labels: 'a\\nb'"),
+    ],
+)
+def test_values_of_renovate_that_mean_nothing_here_are_told(
+    tmp_path: Path, run: Run, held: str, said: str
+) -> None:
+    """With exit code 0, a file that loads, and the key with its value."""
+    result = run("init", _write(tmp_path, {"renovate.json": held}), "--from", "renovate")
+
+    assert result.code == 0
+    assert f"renovate.json: {said}" in result.out
+    assert _made(tmp_path).pull_requests.limit == 10
 
 
 def test_fluxs_policies_become_rules(tmp_path: Path, run: Run) -> None:
