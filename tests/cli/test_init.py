@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagebot.compat.discover import discover
@@ -115,6 +115,7 @@ def test_a_folder_whose_name_is_no_text_is_told(tmp_path: Path, run: Run) -> Non
     assert "no UTF-8" in result.out
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(FOLDER, min_size=1, max_size=3), FOLDER)
 def test_every_layout_makes_a_file_that_loads(parts: list[str], name: str) -> None:
     """Whatever folders are called: what the file does not say is told."""
@@ -126,6 +127,7 @@ def test_every_layout_makes_a_file_that_loads(parts: list[str], name: str) -> No
     assert is_in_paths(config, f"{folder}/p.yaml") or draft.missing
 
 
+@settings(max_examples=50, deadline=None)
 @given(JSON, JSON)
 def test_no_value_of_renovate_makes_a_file_that_does_not_load(
     labels: object, limit: object
