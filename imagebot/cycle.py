@@ -34,9 +34,10 @@ from imagebot.gather import (
     scan_repository,
     silent,
 )
-from imagebot.model import Cycle, Facts, FileScan, Plan
+from imagebot.model import Cycle, Facts, FileScan, Place, Plan
 from imagebot.plan import Elections, plan
 from imagebot.registry.port import Registry
+from imagebot.rollback import replaced_tags
 from imagebot.state import State
 from imagebot.views import CommitView, View
 from imagebot.wiring import Connected, Services, connected
@@ -84,7 +85,25 @@ def look(
         elections=elections,
         witness=Witness(config, state, repo_key, now) if state else None,
     )
-    return Seen(config, scans, facts, plan(config, facts, now, elections=elections))
+    planned = plan(config, facts, now, elections=elections)
+    replaced = _replaced(view, config, planned)
+    if replaced:
+        facts = replace(facts, replaced=replaced)
+        planned = plan(config, facts, now, elections=elections)
+    return Seen(config, scans, facts, planned)
+
+
+def _replaced(view: View, config: Config, planned: Plan) -> Mapping[Place, str]:
+    """What people wrote over, of the uses about to move; a folder has no history to ask."""
+    if not planned.groups or not isinstance(view, CommitView):
+        return {}
+    uses = [update.use for group in planned.groups for update in group.updates]
+    try:
+        return replaced_tags(view.mirror, view.commit, uses, config)
+    except ImagebotError as error:
+        # A guard that is out of order is no reason to stop all updates.
+        _log.warning("versions that were taken back in git are not held this time: %s", error)
+        return {}
 
 
 def read_config(view: View, override: str | None = None) -> Config:

@@ -17,6 +17,9 @@ from imagebot.imageref import ImageRef, Repository
 KeyPath = tuple[str | int, ...]
 """Where a scalar stands in a YAML document: mapping keys and list indexes from the root."""
 
+Place = tuple[str, int, KeyPath]
+"""Where a scalar stands in a repository: its file, the document (from 0) and the keys in it."""
+
 Role = Literal["reference", "tag", "digest"]
 """What a scalar holds: a whole reference, a tag alone, or a digest alone."""
 
@@ -56,6 +59,12 @@ class ImageUse:
     def path(self) -> str:
         """The file, relative to the root of the git repository, with forward slashes."""
         return self.where.path
+
+    @property
+    def place(self) -> Place:
+        """Where its first scalar stands."""
+        slot = self.slots[0]
+        return (self.path, slot.document, slot.keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +209,8 @@ class Facts:
     `scans` and `texts` are keyed by path; `texts` holds at least every file with an image use.
     `details` and `details_problems` are keyed by (repository, tag), and so are the `moves` of tags.
     `sightings`, `listings` (as they were before this run) and `moves` are what the bot remembers;
-    without a memory there are none.
+    without a memory there are none. `replaced` has, by the place of a use, the tag that a person
+    wrote over with the present one; it is gathered for uses that are about to move, or not at all.
     """
 
     scans: Mapping[str, FileScan] = field(default_factory=dict)
@@ -211,6 +221,7 @@ class Facts:
     sightings: Mapping[Repository, Sightings] = field(default_factory=dict)
     listings: Mapping[Repository, Listing] = field(default_factory=dict)
     moves: Mapping[tuple[Repository, str], Move] = field(default_factory=dict)
+    replaced: Mapping[Place, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

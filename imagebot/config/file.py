@@ -32,6 +32,7 @@ Label = Annotated[
 ]
 AgeText = Annotated[str, AfterValidator(checked(parse_age))]
 PlatformText = Annotated[str, AfterValidator(checked(parse_platform))]
+TagText = Annotated[str, written(r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z", "a tag")]
 PolicyMapping = Annotated[
     dict[str, Any], AfterValidator(checked(compile_policy)), WithJsonSchema(POLICY_SCHEMA)
 ]
@@ -125,6 +126,9 @@ class ImageShape(Shape):
             "Who knows its tags: `registry`, or `docker-daemon` for images that are built on "
             "this machine and that no registry serves. Default: registry."
         ),
+    )
+    release: Annotated[tuple[TagText, ...] | None, OneOrMany] = Field(
+        default=None, description="Tags that were taken back and may come again."
     )
 
 

@@ -64,6 +64,7 @@ def _rule(image: ImageShape) -> Rule:
         separate=image.separate,
         tag_list_shrink=image.tag_list_shrink,
         source=image.source,
+        release=image.release,
     )
 
 

@@ -45,6 +45,7 @@ class Rule:
     separate: tuple[Step, ...] | None = None
     tag_list_shrink: int | None = None
     source: Source | None = None
+    release: tuple[str, ...] | None = None
 
     def holds(self, repository: Repository) -> bool:
         """Whether the glob matches the repository's full or familiar name."""
@@ -73,6 +74,7 @@ class ImageSettings:
     separate: tuple[Step, ...] = ()
     tag_list_shrink: int = DEFAULT_SHRINK
     source: Source = "registry"
+    release: tuple[str, ...] = ()
     rules: dict[str, int] = field(default_factory=dict, hash=False)
 
 

@@ -21,10 +21,12 @@ from imagebot.gitrepo.lock import RepositoryLock
 from imagebot.gitrepo.objects import (
     MAX_BLOB,
     MAX_LOG,
+    MAX_PAST,
     MAX_TOTAL,
     CommitInfo,
     Identity,
     Objects,
+    Past,
     TreeEntry,
 )
 from imagebot.gitrepo.paths import check_editable
@@ -177,6 +179,10 @@ class Mirror:
             lambda: self._objects.read(shas, max_blob=max_blob, max_total=max_total)
         )
 
+    def read_past(self, shas: Sequence[str]) -> Mapping[str, bytes]:
+        """As `read`, of blobs that can be done without: a failure leaves the mirror as it is."""
+        return Objects(self.git, self._ask_for_blobs).read(shas)
+
     def commits(self, shas: Sequence[str]) -> list[CommitInfo]:
         """Several commits, in the order given."""
         return self._objects.commits(shas)
@@ -200,6 +206,12 @@ class Mirror:
     def changed_by(self, commits: Sequence[str]) -> Mapping[str, Sequence[TreeEntry]]:
         """What each of several commits changed of its one parent, in one process."""
         return self._objects.changed_by(commits)
+
+    def past(
+        self, commit: str, paths: Sequence[str], *, limit: int = MAX_LOG, each: int = MAX_PAST
+    ) -> Mapping[str, Sequence[Past]]:
+        """What stood at each path before, newest first, along the first parents of a commit."""
+        return self._objects.past(commit, paths, limit=limit, each=each)
 
     def outside(self, shas: Sequence[str], tip: str) -> set[str]:
         """Those commits that are neither `tip` nor led to it, in one process."""
@@ -300,16 +312,19 @@ class Mirror:
 
     def _fetch_blobs(self, shas: Sequence[str]) -> None:
         """Bring missing blobs in one batch; from a server that refuses that, bring everything."""
-        stdin = "".join(f"{sha}\n" for sha in shas).encode("ascii")
-        settings = {**_PROMISOR, "fetch.negotiationAlgorithm": "noop"}
-        args = [*_FETCH, "--filter=blob:none", "--stdin", "origin"]
         try:
-            self.git.run(args, stdin=stdin, network=True, settings=settings)
+            self._ask_for_blobs(shas)
         except GitError as error:
             if error.retryable or not self.directory.blobless():
                 raise
             self._recreate(blobless=False)
             self._fetch_refs()
+
+    def _ask_for_blobs(self, shas: Sequence[str]) -> None:
+        stdin = "".join(f"{sha}\n" for sha in shas).encode("ascii")
+        settings = {**_PROMISOR, "fetch.negotiationAlgorithm": "noop"}
+        args = [*_FETCH, "--filter=blob:none", "--stdin", "origin"]
+        self.git.run(args, stdin=stdin, network=True, settings=settings)
 
     def _recovering(self, step: Callable[[], _T]) -> _T:
         """Do a step; when it fails on the mirror of an earlier run, once more on a new one."""

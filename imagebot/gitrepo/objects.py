@@ -19,11 +19,20 @@ REGULAR_MODES = frozenset({"100644", "100755"})
 MAX_BLOB = 8 * 1024 * 1024
 MAX_TOTAL = 512 * 1024 * 1024
 MAX_LOG = 500
+MAX_PAST = 20
+MAX_HISTORY = 64 * 1024 * 1024
 MAX_DIFF = 32 * 1024 * 1024
 
 _DIFF_TREE = ["diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames"]
 _SHA = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})", re.ASCII)
 _WHEN = re.compile(rb"(\d{1,18}) ([+-]\d{4})")
+
+
+class Past(NamedTuple):
+    """A file's earlier content, and the commit that brought it; empty when that was not read."""
+
+    blob: str
+    commit: str
 
 
 class TreeEntry(NamedTuple):
@@ -181,6 +190,33 @@ class Objects:
                 sha = word.decode("ascii")
         return changes
 
+    def past(
+        self, commit: str, paths: Iterable[str], *, limit: int = MAX_LOG, each: int = MAX_PAST
+    ) -> Mapping[str, Sequence[Past]]:
+        """What stood at each path before, newest first, along the first parents of a commit.
+
+        At most `each` contents a path, out of at most `limit` commits; a merge counts as what it
+        brought to its first parent. A time in which no regular file stood there is passed over.
+        """
+        steps: dict[str, list[tuple[str, str, str]]] = {path: [] for path in paths}
+        args = ["log", "--first-parent", "-m", f"--max-count={limit}", "--format=%H", "--raw"]
+        args += ["-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv"]
+        args += ["--no-color", "--end-of-options", check_sha(commit), "--"]
+        # The first commit of all has nothing before it, and often every file.
+        output = self.git.run(args, settings={"log.showRoot": "false"}, cap=MAX_HISTORY)
+        fields = iter(output.split(b"\0")[:-1])
+        sha = ""
+        for word in fields:
+            meta = word.lstrip(b"\n")
+            if not meta.startswith(b":"):
+                sha = meta.decode("ascii")
+                continue
+            (old_mode, old_sha), entry = _change(meta, next(fields))
+            known = steps.get(entry.path)
+            if known is not None and len(known) <= each:
+                known.append((sha, old_mode, old_sha))
+        return {path: _earlier(known)[:each] for path, known in steps.items()}
+
     def outside(self, shas: Sequence[str], tip: str) -> set[str]:
         """Those of several commits that are neither `tip` nor among the commits that led to it."""
         stdin = _lines([*map(check_sha, shas), f"^{check_sha(tip)}"])
@@ -254,6 +290,16 @@ def _change(meta: bytes, path: bytes) -> tuple[tuple[str, str], TreeEntry]:
     old_mode, new_mode, old_sha, new_sha, _ = meta.decode("ascii").removeprefix(":").split(" ")
     kind = "commit" if new_mode == "160000" else "blob"
     return (old_mode, old_sha), TreeEntry(new_mode, kind, new_sha, _path(path))
+
+
+def _earlier(steps: Sequence[tuple[str, str, str]]) -> list[Past]:
+    """The contents before each step of a file: each came with the step before that one."""
+    brought_by = [*(sha for sha, _, _ in steps[1:]), ""]
+    return [
+        Past(blob, brought)
+        for (_, mode, blob), brought in zip(steps, brought_by, strict=False)
+        if mode in REGULAR_MODES
+    ]
 
 
 def _commit(sha: str, content: bytes) -> CommitInfo:

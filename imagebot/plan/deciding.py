@@ -14,7 +14,14 @@ from imagebot.config import Config, ImageSettings, environment_of
 from imagebot.governing import Governed
 from imagebot.imageref import ImageRef, Repository
 from imagebot.model import Decision, Facts, ImageDetails, ImageUse, Status, Update, Wants
-from imagebot.plan.elect import Elections, Evidence, by_repository, elect, guards_for
+from imagebot.plan.elect import (
+    Elections,
+    Evidence,
+    by_repository,
+    elect,
+    guards_for,
+    ranks_above,
+)
 from imagebot.plan.pins import needs_digest, target_of
 from imagebot.policy import Selection
 from imagebot.policy.guards import Guard, doubt, verdict
@@ -131,7 +138,25 @@ class Deciding:
         if chosen is None:
             status: Status = "current" if selection.held else "unordered"
             return replace(plain, status=status, why=selection.error or selection.why)
+        if held := self._taken_back(plain.use, settings, chosen):
+            return replace(plain, status="current", why=held)
         return self._aim(plain, settings, selection, chosen)
+
+    def _taken_back(self, use: ImageUse, settings: ImageSettings, chosen: str) -> str:
+        """Why a use waits that a person took back from a better tag; empty when it does not."""
+        present, tag = use.image.tag, self._replaced(use)
+        if not tag or chosen == present or settings.allow_downgrade or tag in settings.release:
+            return ""
+        seen = self._evidence.get(use.image.repository, {})
+        if chosen != tag and (
+            not ranks_above(settings, tag, present, seen, self.now)
+            or ranks_above(settings, chosen, tag, seen, self.now)
+        ):
+            return ""
+        return f"{tag} was taken back to {present} in git; held until a newer version than {tag}"
+
+    def _replaced(self, use: ImageUse) -> str:
+        return self.facts.replaced.get(use.place, "") if use.slots else ""
 
     def _aim(
         self, plain: Decision, settings: ImageSettings, selection: Selection, chosen: str

@@ -106,6 +106,14 @@ def elect(
     return select(Digest(current), tags, current=current, evidence=evidence, now=now.timestamp())
 
 
+def ranks_above(
+    settings: ImageSettings, tag: str, other: str, evidence: Evidence, now: datetime
+) -> bool:
+    """Whether the policy alone would replace `other` by `tag`: no guard and no lane is asked."""
+    plain = replace(settings, separate=(), allow_downgrade=False)
+    return elect(plain, ((other, tag), evidence), (), other, now).chosen == tag
+
+
 def guards_for(
     repository: Repository, settings: ImageSettings, facts: Facts, now: datetime
 ) -> tuple[Guard, ...]:

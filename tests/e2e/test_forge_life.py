@@ -146,6 +146,9 @@ def test_what_is_no_longer_wanted_is_closed(opened: Loop) -> None:
     assert site.branch("dev") not in site.bot_branches()
     opened.settled()
     site.bump("dev", "1.0.0")
+    opened.settled()
+    assert site.branch("dev") not in site.bot_branches()
+    opened.registry.release("1.2.0")
     assert opened.run()["dev"]["action"] == "created"
 
 

@@ -78,3 +78,55 @@ def test_a_version_that_was_taken_back_waits(world: World, *, released: bool) ->
         world.release("1.2.0")
         world.settle("created", "updated", "updated")
     assert world.one_pull("dev")["number"] > number
+
+
+def test_a_version_that_was_never_requested_and_is_taken_back_waits(world: World) -> None:
+    """A person's bump and rollback close the request with the reason; a newer version opens one."""
+    world.settle("created", "created", "created")
+    world.bump("dev", "1.1.0")
+    world.bump("dev", "1.0.0")
+    ran = world.settle("closed", *REST)
+    said = "1.1.0 was taken back to 1.0.0 in git; held until a newer version than 1.1.0"
+    assert any(said in reason for reason in ran.reasons.values())
+    world.settle(*REST)
+    assert world.open_pulls(world.branch("dev")) == []
+    world.release("1.2.0")
+    world.settle("created", "updated", "updated")
+    assert world.tag_on(world.branch("dev"), "dev") == "1.2.0"
+
+
+def test_a_version_that_was_taken_back_comes_again_when_the_configuration_says_so(
+    world: World,
+) -> None:
+    """`release` names it, and the request opens; in the meantime nothing does."""
+    world.bump("dev", "1.1.0")
+    world.bump("dev", "1.0.0")
+    world.settle("created", "created")
+    configure(world, "release: 1.1.0")
+    world.settle("created", *REST)
+    assert world.one_pull("dev")["title"] == "dev: web 1.0.0 → 1.1.0"
+
+
+@pytest.mark.parametrize("squashed", [True, False], ids=["squash", "merge"])
+def test_a_request_that_was_merged_and_taken_back_is_left_to_its_label(
+    world: World, *, squashed: bool
+) -> None:
+    """Whichever way it was merged, the label on it lets the version go, with no configuration."""
+    world.settle("created", "created", "created")
+    number = world.one_pull("dev")["number"]
+    join = world.squash if squashed else world.merge
+    join(world.branch("dev"), "main")
+    world.settle("closed", *REST)
+    world.edit_record(number, state="merged", labels=[RELEASE_LABEL])
+    world.bump("dev", "1.0.0")
+    world.settle("created", *REST)
+
+
+def test_a_history_that_cannot_be_read_stops_nothing(world: World) -> None:
+    """A blob of the past that the remote lost costs the rule, with a warning, and no update."""
+    world.bump("dev", "1.1.0")
+    world.bump("dev", "1.0.0")
+    lost = world.remote.blob(world.overlay("dev", "1.1.0"))
+    (world.remote.path / "objects" / lost[:2] / lost[2:]).unlink()
+    ran = world.settle("created", "created", "created")
+    assert "versions that were taken back in git are not held this time" in ran.err

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.gitrepos import git
-from tests.support.worlds import ENVIRONMENTS, OVERLAY, World, overlay_path
+from tests.support.worlds import CONFIG, ENVIRONMENTS, OVERLAY, World, overlay_path
 
 THREE = ("created", "created", "created")
 SAME = ("unchanged", "unchanged", "unchanged")
@@ -161,6 +161,8 @@ def test_a_bump_by_hand_closes_the_request(opened: World) -> None:
     assert "1.1.0" in said
     assert opened.branch("dev") not in opened.remote.branches()
     opened.bump("dev", "1.0.0")
+    released = CONFIG.replace('policy: {semver: "*"}', 'policy: {semver: "*"}\n    release: 1.1.0')
+    opened.remote.commit({".imagebot.yaml": released.encode()})
     assert actions(opened)["dev"] == "created"
 
 
