@@ -53,6 +53,7 @@ class Order:
     said: str
     descending: bool = False
     any_text: bool = False
+    step: Callable[[Key, Key], str] | None = None
 
 
 class Policy(Protocol):
@@ -108,6 +109,27 @@ class Selection:
     wants: tuple[str, ...] = ()
     size: str = ""
     held: bool = False
+
+
+class ByName:
+    """What policies share that look at names alone, and know ascending and descending only."""
+
+    __slots__ = ()
+    name: str
+    descending: bool
+
+    def __str__(self) -> str:
+        """`numerical asc` or `numerical desc`."""
+        return f"{self.name} {'desc' if self.descending else 'asc'}"
+
+    def wants(self, candidates: Sequence[str], situation: Situation) -> tuple[str, ...]:
+        """Nothing: names are enough."""
+        return no_wants(candidates, situation)
+
+    def step(self, old: str, new: str) -> str:
+        """Unknown: their places have no sizes."""
+        del old, new
+        return ""
 
 
 def no_wants(candidates: Sequence[str], situation: Situation) -> tuple[str, ...]:

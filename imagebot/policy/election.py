@@ -7,7 +7,7 @@ goes back unless allowed. Refuses to know any policy's order, and where tags com
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -83,7 +83,8 @@ def select(
     if running is not None and not allow_downgrade:
         _drop_older(ballot, order, running, current)
     if separate:
-        _keep_lane(ballot, policy, situation, separate, lane)
+        sized = _sizes(policy, order, ballot, situation, running)
+        _keep_lane(ballot, sized, current, separate, lane)
     stopped = _guard(ballot, order, running, situation, guards) if guards else None
     return stopped or _outcome(policy, ballot, order, situation, stands)
 
@@ -144,16 +145,40 @@ def _drop_older(ballot: _Ballot, order: Order, running: Key, current: str | None
     del names[kept:]
 
 
+def _sizes(
+    policy: Policy, order: Order, ballot: _Ballot, situation: Situation, running: Key | None
+) -> Callable[[str], str]:
+    """The step from the running tag to a candidate: from their places, where those tell it."""
+    between, keys = order.step, ballot.keys
+    if between is None or running is None:
+        return lambda name: _size(policy, ballot, situation, name)
+
+    def sized(name: str) -> str:
+        key = keys[name]
+        # Equal places may be spelled differently: only the texts tell.
+        same = key == running
+        return _size(policy, ballot, situation, name) if same else between(running, key)
+
+    return sized
+
+
 def _keep_lane(
-    ballot: _Ballot, policy: Policy, situation: Situation, separate: Sequence[str], lane: str
+    ballot: _Ballot,
+    sized: Callable[[str], str],
+    current: str | None,
+    separate: Sequence[str],
+    lane: str,
 ) -> None:
     """Leave only the steps of the lane, or, without one, those that have none."""
+    kept: list[str] = []
     for name in ballot.names:
-        size = _size(policy, ballot, situation, name)
-        if name != situation.current and (size != lane if lane else size in separate):
+        size = sized(name)
+        if name != current and (size != lane if lane else size in separate):
             ballot.apart[name] = f"no {lane} step" if lane else f"a {size} step, offered on its own"
+        else:
+            kept.append(name)
     ballot.dropped.update(ballot.apart)
-    ballot.names[:] = [name for name in ballot.names if name not in ballot.apart]
+    ballot.names[:] = kept
 
 
 def _guard(
@@ -218,7 +243,9 @@ def _outcome(
         why = f"every tag that {policy} admits is older than the running {shown(current)}"
         return Selection(current, dropped=dropped, why=why + _compared(current, stands))
     best = names[0]
-    kept_out = ballot.held
+    # What moves says nothing of who was kept out: its sentence goes into a request, which would
+    # be written anew with each nightly tag that waits.
+    kept_out: Mapping[str, str] = {}
     if current is not None and (best == current or (stands and stands.key == ballot.keys[best])):
         best, kept_out = current, ballot.held or ballot.apart
         stays = kept_out or not (stands is None or stands.whole)

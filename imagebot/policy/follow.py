@@ -7,9 +7,10 @@ one. Refuses to follow what has no order: `latest`, a commit hash, a pull reques
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import cast
 
 from imagebot.policy.base import Key, Order, Situation, UndecidedError, no_wants, quoted
 from imagebot.policy.shape import FINAL, Shape, hash_slots, is_hash, parse_shape, plain_line
@@ -81,7 +82,9 @@ class Follow:
                 return NO_NUMBER
             return self._refusal(base, shape) or _key(shape)
 
-        return Order(rank, place, "the newest tag written like the running one")
+        # Where a hash of digits alone was told by its position, a text alone reads otherwise.
+        sized = None if slots else _steps_from(base)
+        return Order(rank, place, "the newest tag written like the running one", step=sized)
 
     def wants(self, candidates: Sequence[str], situation: Situation) -> tuple[str, ...]:
         """Nothing: names are enough."""
@@ -92,10 +95,7 @@ class Follow:
         before, after = parse_shape(old), parse_shape(new)
         if before is None or after is None or old == new:
             return ""
-        if _dated(before) or before.release[0] in _YEARS:
-            return ""
-        counter = len(before.release) == 1 and before.prefix not in ("", "v")
-        return "" if counter else _step(before, after)
+        return _step(before.release, after.release) if _has_steps(before) else ""
 
     def _refusal(self, base: Shape, shape: Shape) -> str:
         """Why a tag is not in the line of the running one; empty when it is."""
@@ -111,7 +111,7 @@ class Follow:
                 return OTHER_LINE
         limit = STEPS.index(self.largest)
         # The default allows every step: a long list need not be measured against it.
-        too_large = limit > 0 and STEPS.index(_step(base, shape)) < limit
+        too_large = limit > 0 and STEPS.index(_step(base.release, shape.release)) < limit
         return LARGER_STEP if too_large else ""
 
 
@@ -160,8 +160,23 @@ def _difference(base: Shape, shape: Shape) -> str:
     return ""
 
 
-def _step(base: Shape, shape: Shape) -> str:
-    for index, (old, new) in enumerate(zip(base.release, shape.release, strict=False)):
+def _has_steps(shape: Shape) -> bool:
+    """Whether its numbers are a version's: those of dates and counters have no sizes."""
+    if _dated(shape) or shape.release[0] in _YEARS:
+        return False
+    return len(shape.release) > 1 or shape.prefix in ("", "v")
+
+
+def _steps_from(base: Shape) -> Callable[[Key, Key], str]:
+    """The step between two places in the line of `base`: their first part is the release."""
+    if not _has_steps(base):
+        return lambda _old, _new: ""
+    release = base.release
+    return lambda _old, new: _step(release, cast("tuple[int, ...]", new[0]))
+
+
+def _step(release: tuple[int, ...], other: tuple[int, ...]) -> str:
+    for index, (old, new) in enumerate(zip(release, other, strict=False)):
         if old != new:
             return STEPS[min(index, 2)]
     return "patch"

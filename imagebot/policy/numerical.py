@@ -6,11 +6,10 @@ Knows decimal notation. No floating point: two different numbers never tie, howe
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from imagebot.policy.base import Key, Order, Situation, no_wants
+from imagebot.policy.base import ByName, Key, Order, Situation
 
 NOT_A_NUMBER = "not a number"
 NOT_FINITE = "not a finite number"
@@ -39,31 +38,18 @@ def number(text: str) -> int | Decimal | str:
 
 
 @dataclass(frozen=True, slots=True)
-class Numerical:
+class Numerical(ByName):
     """The largest (ascending) or the smallest (descending) number wins."""
 
     descending: bool = False
     name: str = "numerical"
     waits: bool = False
 
-    def __str__(self) -> str:
-        """`numerical asc` or `numerical desc`."""
-        return f"{self.name} {'desc' if self.descending else 'asc'}"
-
     def order(self, situation: Situation) -> Order:
         """Order by value."""
         del situation
         said = "smallest" if self.descending else "largest"
         return Order(_rank, _rank, f"the {said} number", self.descending)
-
-    def wants(self, candidates: Sequence[str], situation: Situation) -> tuple[str, ...]:
-        """Nothing: names are enough."""
-        return no_wants(candidates, situation)
-
-    def step(self, old: str, new: str) -> str:
-        """Unknown: numbers have no sizes."""
-        del old, new
-        return ""
 
 
 def _rank(text: str, tag: str) -> Key | str:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from imagebot.policy.base import Key, Order, Situation, no_wants
 from imagebot.policy.ranges import Range
-from imagebot.policy.version import parse, step
+from imagebot.policy.version import VersionKey, parse, step, step_between
 
 NOT_A_VERSION = "not a semantic version"
 NOT_THREE_PARTS = "not a semantic version of three parts"
@@ -40,7 +41,8 @@ class Semver:
             key = parse(text, strict=strict)
             return no_version if key is None else refusal(key) or key
 
-        return Order(rank, _place, f"the highest version in the range {self.range.text}")
+        said = f"the highest version in the range {self.range.text}"
+        return Order(rank, _place, said, step=_step_between)
 
     def wants(self, candidates: Sequence[str], situation: Situation) -> tuple[str, ...]:
         """Nothing: names are enough."""
@@ -54,3 +56,7 @@ class Semver:
 def _place(text: str, tag: str) -> Key | str:
     del tag
     return parse(text) or NOT_A_VERSION
+
+
+def _step_between(old: Key, new: Key) -> str:
+    return step_between(cast("VersionKey", old), cast("VersionKey", new))

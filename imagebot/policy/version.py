@@ -69,7 +69,12 @@ def is_prerelease(key: VersionKey) -> bool:
 def step(old: str, new: str) -> str:
     """How far it is from one version to another: `major`, `minor`, `patch`; empty if unknown."""
     before, after = parse(old), parse(new)
-    if before is None or after is None or before == after:
+    return "" if before is None or after is None else step_between(before, after)
+
+
+def step_between(before: VersionKey, after: VersionKey) -> str:
+    """How far it is from one precedence to another; empty for the same one."""
+    if before == after:
         return ""
     if before[0] != after[0]:
         return "major"

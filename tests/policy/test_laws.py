@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import random
@@ -50,6 +51,9 @@ TAGS = st.one_of(
     st.text(max_size=6),
     st.text(alphabet=st.characters(categories=["Cs", "Cc", "Nd", "Lo"]), max_size=4),
     st.text(alphabet="019.-v+", max_size=128),
+)
+VERSIONS = st.from_regex(
+    r"(v|app-|release-)?0?[0-2](\.[0-2]){0,3}(-rc\.?[0-2]|-r[0-2]|-[0-9a-f]{7})?", fullmatch=True
 )
 LISTS = st.lists(TAGS, max_size=14)
 SPEC = st.sampled_from(SPECS)
@@ -278,6 +282,82 @@ def test_the_equal_of_a_leading_part_does_not_replace_the_running_tag() -> None:
     assert select(policy, ["3.0.0"], current="2.0.0.1").size == "major"
     lane = select(policy, ["2.0.1", "3.0.0"], current="2.0.0.1", separate=("major",))
     assert lane.chosen == "2.0.1"
+
+
+class _Measured:
+    """A policy whose places tell no step: every step is measured between two texts."""
+
+    def __init__(self, policy: Any) -> None:
+        self._policy = policy
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._policy, name)
+
+    def __str__(self) -> str:
+        return str(self._policy)
+
+    def order(self, situation: Any) -> Any:
+        return dataclasses.replace(self._policy.order(situation), step=None)
+
+
+@given(
+    spec=SPEC | st.sampled_from([{"semver": "*"}, {"follow": {"prerelease": True}}]),
+    tags=LISTS | st.lists(VERSIONS, max_size=14),
+    current=CURRENT | VERSIONS,
+    chosen_filter=FILTER,
+    lane=st.sampled_from(["", "major", "minor", "patch"]),
+    back=st.booleans(),
+)
+@settings(deadline=None)
+def test_steps_told_by_places_are_those_between_texts(
+    *,
+    spec: dict[str, Any],
+    tags: list[str],
+    current: str | None,
+    chosen_filter: Any,
+    lane: str,
+    back: bool,
+) -> None:
+    """What spares long lists their parsing changes no lane, no reason and no size."""
+    policy = compile_policy(spec)
+    known = evidence([*tags, *([current] if current is not None else [])])
+    quick, measured = (
+        select(
+            each,
+            tags,
+            current=current,
+            tag_filter=chosen_filter,
+            allow_downgrade=back,
+            evidence=known,
+            separate=("major", "minor"),
+            lane=lane,
+        )
+        for each in (policy, _Measured(policy))
+    )
+    assert quick == measured
+
+
+@pytest.mark.parametrize(
+    ("spec", "running"), [({"semver": "*"}, "1.0.0"), ({"follow": {}}, "1.0.0")]
+)
+def test_lanes_of_long_lists_parse_no_tag_again(
+    spec: dict[str, Any], running: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step to each of many candidates comes from its place: only the winner's is measured."""
+    policy = compile_policy(spec)
+    measured: list[str] = []
+    step = type(policy).step
+
+    def counted(self: Any, old: str, new: str) -> str:
+        measured.append(new)
+        return step(self, old, new)
+
+    monkeypatch.setattr(type(policy), "step", counted)
+    tags = [f"{major}.{minor}.0" for major in range(1, 11) for minor in range(20)]
+    found = select(policy, tags, current=running, separate=("major", "minor"), lane="minor")
+    assert (found.chosen, found.size) == ("1.19.0", "minor")
+    assert found.dropped["2.0.0"] == "no minor step"
+    assert set(measured) <= {running, "1.19.0"}
 
 
 @pytest.mark.parametrize(
