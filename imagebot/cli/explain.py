@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ from imagebot.cli.common import (
 from imagebot.errors import EXIT_OK, EXIT_PARTIAL, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imagebot.config import Config
     from imagebot.gather import Progress
     from imagebot.governing import Governed
@@ -56,7 +59,8 @@ def command(
 ) -> int:
     """Explain the choice of a tag for IMAGE, as the files under PATH use it.
 
-    IMAGE may name a tag (`nginx:1.27.0`); then that tag stands for the one that runs.
+    IMAGE may name a tag (`nginx:1.27.0`); then that tag stands for the one that runs, and what
+    governs the image in the files still counts.
     """
     from imagebot import imageref
     from imagebot.compat import settings_of
@@ -69,7 +73,7 @@ def command(
         progress_bar() as progress,
     ):
         config = read_config(view, config_file)
-        running = [_given(reference)] if reference.tag else _used(view, config, reference)
+        running = _used(view, config, reference)
         found = [_elect(use, config, services.registry, progress) for use in running]
     if output == "json":
         print_json(
@@ -77,14 +81,16 @@ def command(
                 "schema": SCHEMA,
                 "image": str(reference.repository),
                 "elections": [
-                    _document(use, selection, problem)
-                    for use, (selection, problem) in zip(running, found, strict=True)
+                    _document(use, files, selection, problem)
+                    for (use, files), (selection, problem) in zip(
+                        running.items(), found, strict=True
+                    )
                 ],
             }
         )
     else:
         for use, (selection, problem) in zip(running, found, strict=True):
-            _print(use, selection, problem, every=every)
+            _print(_heading(use, running), use, selection, problem, every=every)
     asked = [use for use, (_, problem) in zip(running, found, strict=True) if problem]
     failed = any(settings_of(config, use).enabled for use in asked)
     return EXIT_PARTIAL if failed else EXIT_OK
@@ -98,23 +104,49 @@ def _given(reference: ImageRef, governed: Governed | None = None) -> ImageUse:
     return ImageUse("given", str(reference), reference, (), Where("-"), governed)
 
 
-def _used(view: View, config: Config, reference: ImageRef) -> list[ImageUse]:
-    """One use for each tag that runs and each policy that governs it."""
+def _used(view: View, config: Config, reference: ImageRef) -> dict[ImageUse, list[str]]:
+    """One use for each tag that runs and each thing that governs it, with the files it is in.
+
+    Policies of one name in several clusters may say different things, so a name is not enough.
+    """
     from imagebot.gather import scan_repository
 
     scans = scan_repository(view, config)
-    found = {
-        (use.image.tag, use.governed.by if use.governed else ""): use.governed
-        for scan in scans.values()
-        for use in scan.uses
-        if use.image.repository == reference.repository
-    }
-    if not found:
-        raise UsageError(
-            f"no file uses {reference.repository.familiar}",
-            hint=f"name the tag that runs: {reference.repository.familiar}:TAG",
-        )
-    return [_given(reference.with_version(key[0], ""), found[key]) for key in sorted(found)]
+    found: dict[ImageUse, dict[str, None]] = {}
+    for path in sorted(scans):
+        for use in scans[path].uses:
+            if use.image.repository == reference.repository:
+                asked = reference.with_version(reference.tag or use.image.tag, "")
+                found.setdefault(_given(asked, _choosing(use.governed)), {})[path] = None
+    if found:
+        order = sorted(found, key=lambda use: (use.image.tag, _by(use), *found[use]))
+        return {use: list(found[use]) for use in order}
+    if reference.tag:
+        return {_given(reference): []}
+    raise UsageError(
+        f"no file uses {reference.repository.familiar}",
+        hint=f"name the tag that runs: {reference.repository.familiar}:TAG",
+    )
+
+
+def _choosing(governed: Governed | None) -> Governed | None:
+    """What counts for a choice: how it would be written does not."""
+    return governed and replace(governed, digest=False, renames=False)
+
+
+def _by(use: ImageUse) -> str:
+    return use.governed.by if use.governed else ""
+
+
+def _heading(use: ImageUse, running: Mapping[ImageUse, list[str]]) -> str:
+    """The image, its tag and what governs it; and where, when only that tells two apart."""
+    alike = [one for one in running if (one.image.tag, _by(one)) == (use.image.tag, _by(use))]
+    said = [_by(use)] if use.governed else []
+    if len(alike) > 1:
+        first, *more = running[use]
+        said.append(f"{first} and {len(more)} more" if more else first)
+    image = f"{use.image.repository.familiar}:{use.image.tag}"
+    return f"{image} ({', '.join(said)})" if said else image
 
 
 def _elect(
@@ -138,16 +170,17 @@ def _elect(
     return selection_for(repository, settings, facts, use.image.tag, now), ""
 
 
-def _document(use: ImageUse, selection: Selection | None, problem: str) -> dict[str, Any]:
+def _document(
+    use: ImageUse, files: list[str], selection: Selection | None, problem: str
+) -> dict[str, Any]:
     from imagebot.policy.explain import rows
 
     current = use.image.tag
-    by = use.governed.by if use.governed else ""
+    asked = {"current": current, "governedBy": _by(use), "files": files}
     if selection is None:
-        return {"current": current, "governedBy": by, "problem": problem}
+        return {**asked, "problem": problem}
     return {
-        "current": current,
-        "governedBy": by,
+        **asked,
         "chosen": selection.chosen,
         "why": selection.why,
         "error": selection.error,
@@ -158,14 +191,15 @@ def _document(use: ImageUse, selection: Selection | None, problem: str) -> dict[
     }
 
 
-def _print(use: ImageUse, selection: Selection | None, problem: str, *, every: bool) -> None:
+def _print(
+    heading: str, use: ImageUse, selection: Selection | None, problem: str, *, every: bool
+) -> None:
     from imagebot.policy.explain import rows, sentence
     from imagebot.report import text
 
     out = text.console()
     current = use.image.tag
-    by = f" ({use.governed.by})" if use.governed else ""
-    text.print_heading(out, f"{use.image.repository.familiar}:{current}{by}")
+    text.print_heading(out, heading)
     if selection is None:
         text.print_heading(out, f"no choice: {problem}")
         return
