@@ -27,11 +27,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.schema import CreateTable, DropTable
 
 from imagebot.errors import StartError
 from imagebot.state import file, tables
+from imagebot.state.damage import cause, is_damage, sqlite_code
 from imagebot.state.port import Listing, Scan, Sighted, State
 
 BUSY_SECONDS = 10.0
@@ -42,8 +43,6 @@ FORGET_SECONDS = 90 * 86_400.0
 
 MOST_NAMES = 500
 """How many names one query holds: databases cap the parameters of a statement."""
-
-SQLITE_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 T = TypeVar("T")
 
@@ -310,7 +309,7 @@ class SqlState(State):
             try:
                 return self._transact(work)
             except SQLAlchemyError as error:
-                if not _is_damage(error):
+                if not is_damage(error):
                     raise self._lost(error) from error
                 return self._begin_anew(error, work)
 
@@ -325,7 +324,7 @@ class SqlState(State):
         try:
             aside = file.move_aside(path)
             self._warnings.append(
-                f"state file {path}: {_cause(error)}; moved to {aside.name}, begun anew"
+                f"state file {path}: {cause(error)}; moved to {aside.name}, begun anew"
             )
             self._engine = self._connect()
             self._transact(self._create_tables)
@@ -335,9 +334,9 @@ class SqlState(State):
 
     def _lost(self, error: Exception) -> StartError:
         """The same failure in words, without statements, parameters or a password."""
-        kind = _Busy if _sqlite_code(error) == sqlite3.SQLITE_BUSY else StartError
+        kind = _Busy if sqlite_code(error) == sqlite3.SQLITE_BUSY else StartError
         return kind(
-            f"state {self._url.render_as_string()}: {_cause(error)}",
+            f"state {self._url.render_as_string()}: {cause(error)}",
             hint="check the disk or the database; the state is a cache and may be deleted",
         )
 
@@ -382,23 +381,6 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 def _drop_tables(connection: Connection) -> None:
     for table in tables.metadata.sorted_tables:
         connection.execute(DropTable(table, if_exists=True))
-
-
-def _is_damage(error: SQLAlchemyError) -> bool:
-    """Whether the file is no (whole) database. Tables that are gone went with the file."""
-    code = _sqlite_code(error)
-    gone = code == sqlite3.SQLITE_ERROR and "no such table" in str(_cause(error))
-    return gone or code in SQLITE_DAMAGE
-
-
-def _cause(error: BaseException) -> object:
-    """What the database said, without SQLAlchemy's copy of statement and parameters."""
-    return error.orig if isinstance(error, DBAPIError) else error
-
-
-def _sqlite_code(error: Exception) -> int:
-    """SQLite's primary result code, or 0."""
-    return int(getattr(_cause(error), "sqlite_errorcode", 0)) & 0xFF
 
 
 def _is_text(text: str) -> bool:

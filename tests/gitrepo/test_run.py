@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+import git.cmd  # noqa: F401 -- GitPython asks git for its version once: now, while git is real
 import pytest
 
 from imagebot.errors import GitError, StartError
@@ -113,7 +114,7 @@ def test_an_interrupt_leaves_no_process_behind(
     """Ctrl-C while git runs ends git, too, though it has no terminal."""
     fake_git(
         tmp_path / "bin",
-        f"echo $$ > {tmp_path}/pid; kill -INT {os.getpid()}; sleep 300",
+        f"echo $$ > {tmp_path}/pid; sleep 0.5; kill -INT {os.getpid()}; sleep 300",
         monkeypatch,
     )
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
