@@ -96,8 +96,9 @@ def scan_repository(
     if memory and rows != known:
         memory.remember_scans(repo_key, SCANNER_VERSION, rows)
     governed, _ = govern(scans, config)
+    elsewhere = any(rule.source is not None for rule in config.rules)
     return {
-        path: _sourced(scan, config)
+        path: _sourced(scan, config) if elsewhere else scan
         for path, scan in governed.items()
         if scan.uses or scan.skipped or scan.objects
     }
@@ -106,13 +107,10 @@ def scan_repository(
 def _sourced(scan: FileScan, config: Config) -> FileScan:
     """The scan with its images asked for where the configuration says that they live."""
     uses = tuple(
-        replace(
-            use,
-            image=replace(use.image, repository=sourced(config, use.image.repository)),
-        )
+        replace(use, image=replace(use.image, repository=sourced(config, use.image.repository)))
         for use in scan.uses
     )
-    return replace(scan, uses=uses) if uses != scan.uses else scan
+    return replace(scan, uses=uses)
 
 
 def _recall(entry: Entry, remembered: tuple[str, str] | None) -> FileScan | None:

@@ -150,9 +150,7 @@ def settings_for(config: Config, repository: Repository) -> ImageSettings:
 
 def sourced(config: Config, repository: Repository) -> Repository:
     """The repository as it is to be asked for: of a Docker Engine where the rules say so."""
-    if repository.engine or all(rule.source is None for rule in config.rules):
-        return repository
-    if settings_for(config, repository).source == "registry":
+    if repository.engine or settings_for(config, repository).source == "registry":
         return repository
     return Repository("", repository.familiar, engine=True)
 
