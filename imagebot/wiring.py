@@ -208,17 +208,18 @@ def _forge(services: Services, shape: RepositoryShape) -> Iterator[Connection]:
 def _git_credentials(
     shape: RepositoryShape, connection: Connection | None
 ) -> GitCredentials | None:
+    from imagebot.forge.select import GIT_USER
+
     git = shape.git
     if git.ssh_key and git.known_hosts:
         return SshCredentials(Path(git.ssh_key).absolute(), Path(git.known_hosts).absolute())
     if "://" not in shape.url or shape.url.startswith(("ssh://", "file://")):
         return None
     if git.password is not None:
-        return HttpsCredentials(git.password.read().reveal(), git.username or "x-access-token")
-    if connection is None:
-        return None
-    token = connection.credential.token()
-    return HttpsCredentials(token, git.username or "x-access-token") if token else None
+        token = git.password.read().reveal()
+    else:
+        token = connection.credential.token() if connection else ""
+    return HttpsCredentials(token, git.username or GIT_USER) if token else None
 
 
 def _local_forge(shape: RepositoryShape, mirror: Mirror) -> Forge:
@@ -227,7 +228,8 @@ def _local_forge(shape: RepositoryShape, mirror: Mirror) -> Forge:
     bare = Path(shape.url.removeprefix("file://")).absolute()
     root = mirror.directory.root
     runner = GitRunner(directory=root, home=root, git_dir=bare)
-    return LocalForge(bare, branches=Branches(_Tips(runner).head_of, _Tips(runner).is_ancestor))
+    tips = _Tips(runner)
+    return LocalForge(bare, branches=Branches(tips.head_of, tips.is_ancestor))
 
 
 @dataclass(frozen=True)

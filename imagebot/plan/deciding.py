@@ -111,11 +111,7 @@ class Deciding:
         if answer is None:
             self._repositories[repository] = None
             yield plain
-        elif problem := answer.problem or self._doubt(repository, settings, len(answer.tags)):
-            self.problems[str(repository)] = problem
-            yield replace(plain, why=problem)
-        elif not answer.tags and use.image.tag:
-            problem = f"no tag at all is listed, though {use.image.tag} runs here"
+        elif problem := answer.problem or self._doubt(use.image, settings, len(answer.tags)):
             self.problems[str(repository)] = problem
             yield replace(plain, why=problem)
         else:
@@ -125,8 +121,13 @@ class Deciding:
                     by = f" ({use.governed.by})" if use.governed else ""
                     yield replace(made, why=made.why + by)
 
-    def _doubt(self, repository: Repository, settings: ImageSettings, size: int) -> str:
-        return doubt(self.facts.listings.get(repository), size, settings.tag_list_shrink)[1]
+    def _doubt(self, image: ImageRef, settings: ImageSettings, size: int) -> str:
+        """Why a list of so many tags is not believed; empty when it is."""
+        before = self.facts.listings.get(image.repository)
+        if reason := doubt(before, size, settings.tag_list_shrink)[1]:
+            return reason
+        unheard = not size and image.tag
+        return f"no tag at all is listed, though {image.tag} runs here" if unheard else ""
 
     def _judge(self, plain: Decision, settings: ImageSettings) -> Decision:
         """One use in one lane, as an undecided decision that is filled in here."""
